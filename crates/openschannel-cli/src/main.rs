@@ -1,0 +1,3 @@
+//! The program `openschannel`.
+#![forbid(unsafe_code)]
+fn main() {}

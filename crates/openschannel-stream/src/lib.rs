@@ -1,0 +1,2 @@
+//! Streams.
+#![forbid(unsafe_code)]

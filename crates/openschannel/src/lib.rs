@@ -1,0 +1,2 @@
+//! The provider.
+#![forbid(unsafe_code)]

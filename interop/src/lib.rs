@@ -1,0 +1,2 @@
+//! Interop.
+#![forbid(unsafe_code)]
