@@ -1,2 +1,3 @@
 //! The provider.
 #![forbid(unsafe_code)]
+mod record;
