@@ -1,2 +1,5 @@
 //! The provider.
 #![forbid(unsafe_code)]
+
+pub mod alert;
+pub mod status;
