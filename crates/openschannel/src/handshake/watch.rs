@@ -1,13 +1,14 @@
 //! What is seen of a handshake from outside the engine: where keys change, what the hellos say, whether a client certificate is
 //! asked for, and alerts. The engine is never asked to undo anything, so these things are known *before* a record is fed.
 
+use rustls::SupportedCipherSuite;
+
 use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
 use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fallback, message_type};
 use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
-use crate::record::{ContentType, KeyMaterial, Opener, Sealer, WrongKeyLength, frame, Framing, MAX_FRAGMENT_BEFORE_VERSION};
-use rustls::SupportedCipherSuite;
+use crate::record::{ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame};
 
 /// What one incoming record is, as far as the handshake's keys can tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Watch {
         secrets: &Secrets,
         suite: Option<SupportedCipherSuite>,
     ) -> Seen {
-        let fragment = record.get(crate::record::HEADER_LEN..).unwrap_or_default();
+        let fragment = record.get(HEADER_LEN..).unwrap_or_default();
         match content_type {
             ContentType::CHANGE_CIPHER_SPEC => {
                 self.peer_changed_cipher = true;
@@ -121,7 +122,7 @@ impl Watch {
                 self.sealed_by_engine += 1;
                 self.keep_first_finished(Writer::Own, record);
             } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
-                self.from_own.push(record.get(crate::record::HEADER_LEN..).unwrap_or_default());
+                self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
                 while let Ok(Some(message)) = self.from_own.take() {
                     self.note_server_hello(message.message_type, &message.body);
                 }
@@ -140,12 +141,12 @@ impl Watch {
         }
     }
 
-    /// The keys this side writes with now, with the sequence number that follows the engine's last; [`None`] in plaintext.
+    /// The keys this side writes with now, and the sequence number that follows the engine's last; [`None`] in plaintext.
     pub(super) fn write_keys(
         &self,
         secrets: &Secrets,
         suite: Option<SupportedCipherSuite>,
-    ) -> Result<Option<Sealer>, WrongKeyLength> {
+    ) -> Result<Option<(KeyMaterial, u64)>, WrongKeyLength> {
         match suite {
             Some(SupportedCipherSuite::Tls13(suite)) => {
                 // A client writes nothing protected before its Finished, which ends the handshake; a server has changed to its
@@ -155,12 +156,11 @@ impl Watch {
                     Role::Server => secrets.server_traffic.as_ref(),
                 };
                 let Some(secret) = secret else { return Ok(None) };
-                let material = TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?;
-                Ok(Some(Sealer::new(&material, 0)?))
+                Ok(Some((TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?, 0)))
             }
             Some(SupportedCipherSuite::Tls12(_)) if self.own_changed_cipher => {
                 let material = self.tls12_material(Writer::Own, secrets, suite).ok_or(WrongKeyLength)?;
-                Ok(Some(Sealer::new(&material, self.sealed_by_engine)?))
+                Ok(Some((material, self.sealed_by_engine)))
             }
             _ => Ok(None),
         }
