@@ -1,6 +1,6 @@
 //! What goes into and comes out of the token calls.
 
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::status::{Error, ErrorStatus, SuccessStatus};
 
 /// An ApplyControlToken payload (section 1.3).
@@ -37,7 +37,11 @@ impl ControlToken {
             2 => {
                 let (level, description) = number(4).zip(number(8)).ok_or_else(cut_short)?;
                 // Truncated to a byte, as the wire has it (section 2.6).
-                Ok(Self::Alert(Alert::from_bytes([level.to_le_bytes()[0], description.to_le_bytes()[0]])))
+                let byte = |number: u32| number.to_le_bytes()[0];
+                Ok(Self::Alert(Alert {
+                    level: AlertLevel(byte(level)),
+                    description: AlertDescription(byte(description)),
+                }))
             }
             3 => match number(4).ok_or_else(cut_short)? {
                 1 => Ok(Self::Session { reconnects: true }),
