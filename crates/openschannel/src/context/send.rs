@@ -291,7 +291,7 @@ impl SendHalf {
         self.seal_key_update(KeyUpdateRequest::NotRequested, room).unwrap_or(0)
     }
 
-    fn put_key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+    pub(super) fn put_key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         if self.secret.is_none() {
             return Err(Error::new(ErrorStatus::UnsupportedFunction).because("TLS 1.2 cannot change its keys"));
         }

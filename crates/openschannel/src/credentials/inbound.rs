@@ -1,0 +1,256 @@
+//! Credentials of servers.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::Ticketer;
+
+use super::clock::{Clock, EngineClock};
+use super::engine_verify::EngineClientVerifier;
+use super::keylog::{EngineKeyLog, KeyLog};
+use super::outbound::engine_refuses;
+use super::policy::Policy;
+use super::select::IdentityResolver;
+use super::server_sessions::{
+    EngineServerSessions, EngineTickets, MemoryServerSessions, RevokedMarks, ServerSessionStore, SessionRules,
+};
+use super::settings::{Settings, common_settings};
+use super::verify::{Trust, Validation, VerifyFlags};
+use super::{CipherSuite, ClientAuth, Identity, NamedGroup, PostHandshake, Protocols};
+use crate::status::{Error, ErrorStatus};
+
+/// A server's credentials: `AcquireCredentialsHandle` with `SECPKG_CRED_INBOUND` (section 2.2).
+#[derive(Clone)]
+pub struct InboundCredentials {
+    inner: Arc<Inbound>,
+}
+
+struct Inbound {
+    config: Arc<ServerConfig>,
+    sessions: Arc<EngineServerSessions>,
+    identities: Vec<Identity>,
+    client_auth: ClientAuth,
+    policy: Policy,
+    settings: Settings,
+}
+
+impl InboundCredentials {
+    /// Starts with the defaults: TLS 1.2 and 1.3, no certificate yet, clients are not asked for theirs, resumption by
+    /// session ID and ticket.
+    pub fn builder() -> InboundBuilder {
+        InboundBuilder::default()
+    }
+
+    /// When the first of the certificates ends to be valid (`ptsExpiry`); `None` without one.
+    pub fn expiry(&self) -> Option<SystemTime> {
+        self.inner.identities.iter().filter_map(Identity::expiry).min()
+    }
+
+    /// The protocol versions that can be negotiated: `SECPKG_ATTR_SUPPORTED_PROTOCOLS`.
+    pub fn protocols(&self) -> Protocols {
+        self.inner.policy.protocols
+    }
+
+    /// The cipher suites that can be negotiated, the preferred one first.
+    pub fn cipher_suites(&self) -> &[CipherSuite] {
+        &self.inner.policy.cipher_suites
+    }
+
+    /// The groups that can be negotiated, the preferred one first.
+    pub fn groups(&self) -> &[NamedGroup] {
+        &self.inner.policy.groups
+    }
+
+    /// The server's certificates, in the order in which they are tried.
+    pub fn identities(&self) -> &[Identity] {
+        &self.inner.identities
+    }
+
+    /// The configuration of a connection; a copy of the credential's own where ALPN is the context's.
+    pub(crate) fn server_config(&self, alpn: Option<&[Vec<u8>]>) -> Arc<ServerConfig> {
+        match alpn {
+            Some(alpn) if alpn != self.alpn() => {
+                let mut config = ServerConfig::clone(&self.inner.config);
+                config.alpn_protocols = alpn.to_vec();
+                Arc::new(config)
+            }
+            _ => Arc::clone(&self.inner.config),
+        }
+    }
+
+    pub(crate) fn has_identity(&self) -> bool {
+        !self.inner.identities.is_empty()
+    }
+
+    pub(crate) fn alpn(&self) -> &[Vec<u8>] {
+        &self.inner.settings.alpn
+    }
+
+    pub(crate) fn post_handshake(&self) -> PostHandshake {
+        self.inner.settings.post_handshake
+    }
+
+    pub(crate) fn rekey_after(&self) -> Option<u64> {
+        self.inner.settings.rekey_after
+    }
+
+    pub(crate) fn validation(&self) -> Validation {
+        self.inner.settings.validation
+    }
+
+    pub(crate) fn client_auth(&self) -> ClientAuth {
+        self.inner.client_auth
+    }
+
+    /// Whether both are handles of one and the same credential.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// After a fatal alert, or `SSL_SESSION_DISABLE_RECONNECTS`: takes the `server_session_ids` of a context's slot.
+    ///
+    /// Only of a context whose handshake was completed: before that its peer has not shown that the session it
+    /// offered is its own.
+    pub(crate) fn forget_sessions(&self, keys: &[Vec<u8>]) {
+        self.inner.sessions.forget(keys);
+    }
+
+    pub(crate) fn user_key_log(&self) -> Option<&Arc<dyn KeyLog>> {
+        self.inner.settings.key_log.as_ref()
+    }
+}
+
+impl fmt::Debug for InboundCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InboundCredentials")
+            .field("policy", &self.inner.policy)
+            .field("identities", &self.inner.identities)
+            .field("client_auth", &self.inner.client_auth)
+            .field("validation", &self.inner.settings.validation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As many certificates as Windows takes (section 1.2, caps).
+const MAX_IDENTITIES: usize = 100;
+
+/// What is asked of [`InboundCredentials`].
+#[derive(Clone, Debug)]
+pub struct InboundBuilder {
+    settings: Settings,
+    identities: Vec<Identity>,
+    client_auth: ClientAuth,
+    sessions: Option<Arc<dyn ServerSessionStore>>,
+    tickets: bool,
+}
+
+impl Default for InboundBuilder {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            identities: Vec::new(),
+            client_auth: ClientAuth::None,
+            sessions: None,
+            tickets: true,
+        }
+    }
+}
+
+common_settings!(InboundBuilder);
+
+impl InboundBuilder {
+    /// Adds a certificate. Of several the first one counts whose key fits what the client can verify and whose names
+    /// match the server name it asked for, else the first one that fits (section 6.1).
+    ///
+    /// Without any the credentials can be acquired and not used: `AcceptSecurityContext` answers
+    /// `SEC_E_NO_CREDENTIALS` (section 2.5).
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identities.push(identity);
+        self
+    }
+
+    /// Whether clients are asked for certificates; a context may decide otherwise. Default: [`ClientAuth::None`].
+    #[must_use]
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// Where sessions are kept. Default: [`MemoryServerSessions`] of this credential's own.
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn ServerSessionStore>) -> Self {
+        self.sessions = Some(store);
+        self
+    }
+
+    /// Whether sessions are also given to the client to keep, in tickets that only this credential can read
+    /// (RFC 5077, RFC 8446 section 4.6.1). Default: yes; TLS 1.3 then does not use the session store.
+    #[must_use]
+    pub fn tickets(mut self, tickets: bool) -> Self {
+        self.tickets = tickets;
+        self
+    }
+
+    /// Makes the credentials.
+    ///
+    /// # Errors
+    /// `SEC_E_ALGORITHM_MISMATCH`: nothing of what was asked for can be negotiated, or TLS and DTLS were mixed.
+    /// `SEC_E_INVALID_PARAMETER`: ALPN identifiers or limits that make no sense, more than 100 certificates.
+    /// `SEC_E_UNKNOWN_CREDENTIALS`: a root that is no certificate. `SEC_E_INTERNAL_ERROR`: no random numbers.
+    pub fn acquire(self) -> Result<InboundCredentials, Error> {
+        let settings = self.settings;
+        settings.check()?;
+        if self.identities.len() > MAX_IDENTITIES {
+            return Err(
+                Error::new(ErrorStatus::InvalidParameter).because("there are more than 100 certificates")
+            );
+        }
+        let policy = Policy::settle(&settings.policy)?;
+        let verifier = EngineClientVerifier::new(settings.peer_policy(&policy, false)?, self.client_auth);
+        let rules = Arc::new(SessionRules {
+            enabled: settings.resumption && !settings.lifespan.is_zero(),
+            lifespan: settings.lifespan,
+            client_auth: self.client_auth,
+            validation: settings.validation,
+            clock: Arc::clone(&settings.clock),
+            provider: Arc::clone(&policy.provider),
+            revoked: Mutex::new(RevokedMarks::default()),
+        });
+        let sessions = Arc::new(EngineServerSessions {
+            store: self.sessions.unwrap_or_else(|| {
+                let clock = Arc::clone(&settings.clock);
+                let size = MemoryServerSessions::DEFAULT_SESSIONS;
+                Arc::new(MemoryServerSessions::new(size, settings.lifespan, clock))
+            }),
+            rules: Arc::clone(&rules),
+        });
+        let time = Arc::new(EngineClock(Arc::clone(&settings.clock)));
+        let mut config = ServerConfig::builder_with_details(Arc::clone(&policy.provider), time)
+            .with_protocol_versions(&policy.versions())
+            .map_err(|error| engine_refuses(&error))?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::new(IdentityResolver::new(&self.identities)));
+        config.alpn_protocols.clone_from(&settings.alpn);
+        config.session_storage = Arc::<EngineServerSessions>::clone(&sessions);
+        if self.tickets && rules.enabled {
+            let inner = Ticketer::new().map_err(|error| engine_refuses(&error))?;
+            config.ticketer = Arc::new(EngineTickets { inner, rules });
+        }
+        config.key_log = Arc::new(EngineKeyLog(settings.key_log.clone()));
+        config.enable_secret_extraction = true;
+        // Windows takes its own order too (section 6.7).
+        config.ignore_client_order = true;
+        let inner = Inbound {
+            config: Arc::new(config),
+            sessions,
+            identities: self.identities,
+            client_auth: self.client_auth,
+            policy,
+            settings,
+        };
+        Ok(InboundCredentials { inner: Arc::new(inner) })
+    }
+}

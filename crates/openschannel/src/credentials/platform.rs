@@ -1,0 +1,119 @@
+//! The operating system's trust store.
+
+use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
+
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::aws_lc_rs;
+use rustls::{CertificateError, Error as EngineError};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_platform_verifier::Verifier;
+
+use super::roots::{TrustedRoots, require_revocation_answer};
+use super::{PeerChain, PeerRole, PeerVerifier, Rejection, x509};
+use crate::status::ErrorStatus;
+
+/// Servers are judged by the operating system (Windows, macOS, iOS, Android) or by its roots (elsewhere); clients by
+/// its roots everywhere, because the systems' own validation knows server certificates only.
+///
+/// Loaded when the first peer is judged: a machine without roots can still acquire credentials, and a server
+/// that asks for no certificates never reads them.
+#[derive(Debug, Default)]
+pub(super) struct SystemTrust {
+    servers: OnceLock<Option<Verifier>>,
+    clients: OnceLock<Option<TrustedRoots>>,
+}
+
+impl PeerVerifier for SystemTrust {
+    fn verify(&self, peer: &PeerChain<'_>) -> Result<(), Rejection> {
+        match peer.role {
+            PeerRole::Server => {
+                let verifier = self.servers.get_or_init(|| {
+                    Verifier::new(Arc::new(aws_lc_rs::default_provider()))
+                        .inspect_err(|error| tracing::warn!(%error, "the system's roots could not be loaded"))
+                        .ok()
+                });
+                verify_server(verifier.as_ref().ok_or_else(no_roots)?, peer)
+            }
+            PeerRole::Client => {
+                let roots = self.clients.get_or_init(load_roots);
+                roots.as_ref().ok_or_else(no_roots)?.verify(peer)
+            }
+        }
+    }
+}
+
+fn verify_server(verifier: &Verifier, peer: &PeerChain<'_>) -> Result<(), Rejection> {
+    // The interface has no way to leave out the name; one of the certificate's own always matches.
+    let own_name = if peer.name.is_none() { x509::some_name(peer.end_entity) } else { None };
+    let name = peer.name.or(own_name.as_deref()).unwrap_or(NAMELESS);
+    let wrong_name = || {
+        Rejection::new(ErrorStatus::WrongPrincipal)
+            .because(format!("the certificate is not valid for {name:?}"))
+    };
+    let server_name =
+        ServerName::try_from(name.strip_suffix('.').unwrap_or(name)).map_err(|_| wrong_name())?;
+    let intermediates: Vec<_> = peer.intermediates.iter().map(|der| CertificateDer::from(*der)).collect();
+    let now = UnixTime::since_unix_epoch(peer.now.duration_since(UNIX_EPOCH).unwrap_or_default());
+    let end_entity = CertificateDer::from(peer.end_entity);
+    let outcome = verifier.verify_server_cert(&end_entity, &intermediates, &server_name, peer.ocsp, now);
+    match outcome {
+        Ok(_) if CHECKS_REVOCATION => Ok(()),
+        Ok(_) => require_revocation_answer(peer.flags),
+        Err(EngineError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => Err(wrong_name()),
+        Err(error) => Err(rejection(&error, peer.end_entity)),
+    }
+}
+
+/// Matches no certificate (RFC 2606).
+const NAMELESS: &str = "name.invalid";
+
+/// Where validation is the system's own, so is the decision on revocation.
+const CHECKS_REVOCATION: bool = cfg!(any(windows, target_vendor = "apple", target_os = "android"));
+
+/// The certificate rows of section 5.2.
+fn rejection(error: &EngineError, end_entity: &[u8]) -> Rejection {
+    let EngineError::InvalidCertificate(cause) = error else {
+        return Rejection::new(ErrorStatus::CertUnknown).because(error.to_string());
+    };
+    let status = match cause {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => ErrorStatus::CertExpired,
+        CertificateError::Revoked => ErrorStatus::CryptERevoked,
+        CertificateError::UnknownIssuer => ErrorStatus::UntrustedRoot,
+        CertificateError::UnknownRevocationStatus => ErrorStatus::CryptENoRevocationCheck,
+        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+            ErrorStatus::CryptERevocationOffline
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            ErrorStatus::CertWrongUsage
+        }
+        // The verifier reports a wrong usage as an error of its own, without a name to know it by.
+        CertificateError::Other(_) if !x509::allows(end_entity, x509::Usage::Server) => {
+            ErrorStatus::CertWrongUsage
+        }
+        // A self-signed authority in the place of a server is refused as such before anybody looks for its issuer.
+        CertificateError::Other(_) if x509::is_self_issued(end_entity) => ErrorStatus::UntrustedRoot,
+        _ => ErrorStatus::CertUnknown,
+    };
+    Rejection::new(status).because(cause.to_string())
+}
+
+fn load_roots() -> Option<TrustedRoots> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a part of the system's roots could not be loaded");
+    }
+    // System stores hold the occasional certificate that cannot be a root; it must not cost all others.
+    let usable = found.certs.into_iter().map(|root| root.to_vec());
+    let usable: Vec<_> = usable.filter(|root| TrustedRoots::new(vec![root.clone()]).is_ok()).collect();
+    if usable.is_empty() { None } else { TrustedRoots::new(usable).ok() }
+}
+
+fn no_roots() -> Rejection {
+    Rejection::new(ErrorStatus::UntrustedRoot).because("the system has no trusted roots")
+}
