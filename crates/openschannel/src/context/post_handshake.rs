@@ -11,6 +11,7 @@ use crate::status::{Error, ErrorStatus, SuccessStatus};
 
 use super::receive::{ReceiveHalf, framing_failure, open_failure};
 use super::send::{KeyUpdateRequest, SendHalf};
+use super::table::State;
 use super::token::{TokenBuffer, TokenOutcome};
 
 /// KeyUpdates, and attempts to renegotiate, that a peer may send in a row without data: BoringSSL's kMaxKeyUpdates. Each makes
@@ -44,6 +45,23 @@ impl ReceiveHalf {
                 }
                 _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
             }
+        }
+    }
+
+    /// A closing token was emitted while a message waited (S4): what it changes for reading is done, and nothing is answered. Its
+    /// record is skipped when DecryptMessage meets it.
+    pub(super) fn drop_held_message(&mut self) {
+        if self.shared.state() == State::PostHandshakePending || !self.messages.is_aligned() {
+            // A failure is remembered, and DecryptMessage reports it.
+            self.process_messages().ok();
+            self.shared.set_gate(false);
+        }
+    }
+
+    pub(super) fn set_reconnects(&mut self, reconnects: bool) {
+        self.reconnects = reconnects;
+        if !reconnects {
+            self.resumption.forget();
         }
     }
 

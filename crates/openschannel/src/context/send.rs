@@ -221,6 +221,11 @@ impl SendHalf {
         self.close_sent
     }
 
+    /// A close_notify of this side's went out before there were keys.
+    pub(super) fn close_sent_in_handshake(&mut self, sent: bool) {
+        self.close_sent = sent;
+    }
+
     pub(super) fn waiting(&self) -> Waiting {
         if self.waiting.is_some() { Waiting::ControlToken } else { Waiting::Nothing }
     }

@@ -93,11 +93,14 @@ impl Engine {
     }
 
     /// The traffic keys, and what a client keeps for session tickets.
-    pub(super) fn into_secrets(self) -> Result<(ExtractedSecrets, Option<Tickets>), rustls::Error> {
+    pub(super) fn into_secrets(
+        self,
+        slot: &ConnectionSlot,
+    ) -> Result<(ExtractedSecrets, Option<Tickets>), rustls::Error> {
         match self.connection {
             Connection::Client(client) => {
                 let (secrets, kernel) = client.dangerous_into_kernel_connection()?;
-                Ok((secrets, Some(Tickets::new(kernel))))
+                Ok((secrets, Some(Tickets::new(kernel, slot.for_tickets()))))
             }
             Connection::Server(server) => {
                 let (secrets, kernel) = server.dangerous_into_kernel_connection()?;

@@ -10,7 +10,7 @@ use super::watch::Watch;
 use crate::attributes::{Attributes, Protocol};
 use crate::context::Role;
 use crate::credentials::slot::ConnectionSlot;
-use crate::credentials::{CipherSuite, NamedGroup};
+use crate::credentials::{CipherSuite, NamedGroup, PostHandshake};
 use crate::record::{Opener, Sealer};
 
 /// What a finished handshake leaves.
@@ -38,6 +38,7 @@ pub(super) fn hand_over(
     mut slot: ConnectionSlot,
     watch: &Watch,
     resumption: Resumption,
+    post_handshake: PostHandshake,
 ) -> Option<HandedOver> {
     let state = engine.state();
     let suite = state.negotiated_cipher_suite()?;
@@ -68,6 +69,7 @@ pub(super) fn hand_over(
     let attributes = Attributes {
         role,
         protocol: if tls13 { Protocol::Tls13 } else { Protocol::Tls12 },
+        post_handshake,
         cipher_suite: CipherSuite::from_id(u16::from(suite.suite()))?,
         group: state.negotiated_key_exchange_group().and_then(|group| NamedGroup::from_id(u16::from(group.name()))),
         application_protocol: state.alpn_protocol().map(Into::into),
@@ -85,7 +87,7 @@ pub(super) fn hand_over(
         ),
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
         unique: if tls13 { None } else { watch.first_verify_data(secrets, suite) },
-        validation: slot.validation.take(),
+        validation: slot.validation.clone(),
         exporter,
     };
     let resumption = resumption.with_session_ids(&mut slot);
@@ -94,8 +96,8 @@ pub(super) fn hand_over(
         SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
         SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
     };
+    let (keys, tickets) = engine.into_secrets(&slot).ok()?;
     drop(slot);
-    let (keys, tickets) = engine.into_secrets().ok()?;
     let (send_seq, send_keys) = &keys.tx;
     let (receive_seq, receive_keys) = &keys.rx;
     Some(HandedOver {

@@ -37,7 +37,7 @@ use rustls::{ProtocolVersion, SupportedCipherSuite};
 use crate::alert::{Alert, AlertDescription, AlertVersion, LocalFailure, ReceivedAlert, received};
 use crate::context::{ContextOptions, Role};
 use crate::credentials::slot::ConnectionSlot;
-use crate::credentials::{InboundCredentials, OutboundCredentials, Protocols};
+use crate::credentials::{InboundCredentials, OutboundCredentials, PostHandshake, Protocols};
 use crate::record::{Framing, FramingError, HEADER_LEN, MAX_FRAGMENT_BEFORE_VERSION, Sealer, frame};
 use crate::status::{Error, ErrorStatus, Fault};
 use engine::{Engine, Progress};
@@ -110,7 +110,7 @@ impl Handshake {
         let client_key = credentials.certified_key();
         let mut slot = ConnectionSlot {
             manual_validation: options.manual_validation,
-            sessions_disabled: target.is_none(),
+            no_target: target.is_none(),
             ..ConnectionSlot::default()
         };
         let certificate_question = if client_key.is_some() || options.use_supplied_credentials {
@@ -249,8 +249,9 @@ impl Handshake {
     }
 
     /// Turns the finished handshake into keys and answers; all its other memory goes.
-    pub(crate) fn hand_over(self) -> Result<HandedOver, Error> {
-        handover::hand_over(self.role, self.engine, self.slot, &self.watch, self.resumption).ok_or_else(internal)
+    pub(crate) fn hand_over(self, post_handshake: PostHandshake) -> Result<HandedOver, Error> {
+        handover::hand_over(self.role, self.engine, self.slot, &self.watch, self.resumption, post_handshake)
+            .ok_or_else(internal)
     }
 
     /// SCHANNEL_SESSION: whether this connection's session may be resumed later.

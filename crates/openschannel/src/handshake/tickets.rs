@@ -4,21 +4,27 @@ use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 
 use crate::alert::LocalFailure;
-use crate::credentials::slot::ConnectionSlot;
+use crate::credentials::slot::{ConnectionSlot, with_slot};
 use crate::credentials::{InboundCredentials, OutboundCredentials};
 use crate::status::Error;
 
 /// What a client keeps of the engine: enough to turn a NewSessionTicket into a session.
-pub(crate) struct Tickets(Box<KernelConnection<ClientConnectionData>>);
+pub(crate) struct Tickets(Box<Kept>);
+
+struct Kept {
+    kernel: KernelConnection<ClientConnectionData>,
+    slot: ConnectionSlot,
+}
 
 impl Tickets {
-    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>) -> Self {
-        Self(Box::new(kernel))
+    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>, slot: ConnectionSlot) -> Self {
+        Self(Box::new(Kept { kernel, slot }))
     }
 
     /// Stores the session of a NewSessionTicket; `body` is the message without its header (RFC 8446 section 4.6.1).
     pub(crate) fn store(&mut self, body: &[u8]) -> Result<(), Error> {
-        self.0.handle_new_session_ticket(body).map_err(|_| Error::from(LocalFailure::DecodeError))
+        let Kept { kernel, slot } = &mut *self.0;
+        with_slot(slot, || kernel.handle_new_session_ticket(body)).map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 }
 
