@@ -16,12 +16,18 @@ struct ForeignKey {
     inner: SoftwareKey,
     signatures: Mutex<Vec<SignatureScheme>>,
     refuses: bool,
+    knows_nothing: bool,
 }
 
 impl ForeignKey {
     fn new(key: &KeyPair, refuses: bool) -> Arc<Self> {
         let der = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Arc::new(Self { inner: SoftwareKey::load(&der).unwrap(), signatures: Mutex::default(), refuses })
+        Arc::new(Self {
+            inner: SoftwareKey::load(&der).unwrap(),
+            signatures: Mutex::default(),
+            refuses,
+            knows_nothing: false,
+        })
     }
 }
 
@@ -31,7 +37,7 @@ impl PrivateKey for ForeignKey {
     }
 
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<SignatureScheme> {
-        self.inner.choose_scheme(offered)
+        self.inner.choose_scheme(offered).filter(|_| !self.knows_nothing)
     }
 
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -75,6 +81,22 @@ fn a_key_that_refuses_says_why() {
     assert!(outcome.server.is_err());
     let error = outcome.server_slot.key_error.unwrap();
     assert_eq!((error.status(), error.reason()), (ErrorStatus::LogonDenied, "the token is locked"));
+}
+
+#[test]
+fn a_client_key_that_knows_none_of_the_schemes_is_as_good_as_none() {
+    let authority = Authority::new("Root");
+    let key = KeyPair::generate().unwrap();
+    let mut useless = Arc::into_inner(ForeignKey::new(&key, false)).unwrap();
+    useless.knows_nothing = true;
+    let identity =
+        Identity::new(vec![authority.certificate(&key, &["client"], |_| ())], Arc::new(useless)).unwrap();
+    let client =
+        OutboundCredentials::builder().trust(authority.trust()).identity(identity).acquire().unwrap();
+    let server = InboundCredentials::builder().identity(authority.identity(&["a.example"]));
+    let server = server.client_auth(ClientAuth::Request).acquire().unwrap();
+    let outcome = connect(&client, &server, "a.example").succeeded();
+    assert!(outcome.client_slot.local_key.is_none() && outcome.server_slot.peer_chain.is_empty());
 }
 
 #[test]

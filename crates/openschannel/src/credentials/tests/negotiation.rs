@@ -41,6 +41,8 @@ fn suites_and_groups_out_of_reach_are_ignored_beside_others_and_refused_alone() 
     assert_eq!(with(both, &[aes], &[x25519]).unwrap().0, Protocols::TLS1_3);
     assert_eq!(with(both, &[0xc02f], &[x25519]).unwrap().0, Protocols::TLS1_2);
     assert_eq!(with(both, &[aes, 0xc02f], &[0x11ec]).unwrap().0, Protocols::TLS1_3, "TLS 1.2 has no ML-KEM");
+    let only = with(Protocols::TLS1_3, &[aes, 0xc02f], &[x25519]).unwrap().1;
+    assert_eq!(only, [CipherSuite::TLS_AES_128_GCM_SHA256], "what cannot be negotiated is not listed");
     for (protocols, suites, groups) in [
         (both, &[cbc][..], &[x25519][..]),
         (both, &[], &[x25519]),

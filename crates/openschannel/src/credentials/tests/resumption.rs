@@ -120,6 +120,65 @@ fn disabled_sessions_are_neither_offered_nor_kept() {
 }
 
 #[test]
+fn a_context_without_sessions_promises_none() {
+    let server = pair(Protocols::TLS1_2, |c| c, |s| s).server;
+    let config = server.server_config(None);
+    let promises =
+        |mut slot| with_slot(&mut slot, || (config.ticketer.enabled(), config.session_storage.can_cache()));
+    assert_eq!(promises(ConnectionSlot::default()), (true, true));
+    assert_eq!(
+        promises(ConnectionSlot { sessions_disabled: true, ..ConnectionSlot::default() }),
+        (false, false)
+    );
+    assert!(!config.ticketer.enabled() && !config.session_storage.can_cache(), "nor one without a slot");
+}
+
+/// Takes every target for the same.
+#[derive(Debug, Default)]
+struct Forgetful(MemoryClientSessions);
+
+impl ClientSessionStore for Forgetful {
+    fn put(&self, _: &str, session: ClientSession) {
+        self.0.put("", session);
+    }
+
+    fn get_tls12(&self, _: &str) -> Option<ClientSession> {
+        self.0.get_tls12("")
+    }
+
+    fn take_tls13(&self, _: &str) -> Option<ClientSession> {
+        self.0.take_tls13("")
+    }
+
+    fn remove_tls12(&self, _: &str) {}
+
+    fn remove(&self, _: &str) {}
+
+    fn set_group_hint(&self, _: &str, _: NamedGroup) {}
+
+    fn group_hint(&self, _: &str) -> Option<NamedGroup> {
+        None
+    }
+}
+
+#[test]
+fn a_session_that_was_offered_and_not_resumed_leaves_no_trace() {
+    for version in BOTH {
+        for tickets in [true, false] {
+            let pair =
+                pair(version, |c| c.session_store(Arc::new(Forgetful::default())), |s| s.tickets(tickets));
+            let first = connect(&pair.client, &pair.server, "a.example").succeeded();
+            // The server reads the session, and sees that it was made for another name.
+            let second = connect(&pair.client, &pair.server, "b.example").succeeded();
+            assert!(!second.resumed());
+            assert_eq!(second.client_slot.session.since, None);
+            let marks = [first, second].map(|outcome| outcome.server_slot.session.mark.unwrap());
+            assert_ne!(marks[0], marks[1], "{version:?} {tickets}");
+        }
+    }
+}
+
+#[test]
 fn nameless_targets_keep_nothing() {
     for version in BOTH {
         let pair = pair(version, |c| c, |s| s);
@@ -203,6 +262,7 @@ fn a_session_answers_only_what_its_server_context_would_have_asked() {
                 pair.resumes_with(slot(), asking(made));
                 let about = format!("{version:?} {tickets} {made:?} {with_key} {asked:?}");
                 assert_eq!(pair.resumes_with(slot(), asking(asked)), allowed, "{about}");
+                assert!(!allowed || pair.resumes_with(slot(), asking(asked)), "and once more, {about}");
             }
             // A client that withheld its certificate is not let in by the session of that connection.
             let pair = pair(version, |c| c, |s| s.tickets(tickets));
@@ -248,6 +308,7 @@ fn a_session_made_with_a_certificate_needs_that_certificate() {
         assert!(!pair.resumes_with(with(Some(other.certified().clone())), plain()), "{version:?}");
         pair.client.forget_session("a.example");
         pair.resumes_with(slot_of(&pair.client), plain());
+        assert!(pair.resumes_with(slot_of(&pair.client), plain()), "{version:?}");
         assert!(!pair.resumes_with(with(None), plain()), "{version:?}");
         pair.client.forget_session("a.example");
         pair.resumes_with(slot_of(&pair.client), plain());
