@@ -59,7 +59,7 @@ pub(crate) struct ConnectionSlot {
     /// What [`InboundCredentials::forget_sessions`](super::InboundCredentials) takes to make the sessions of this
     /// context useless: keys of the session store and marks of tickets.
     pub(crate) server_session_ids: Vec<Vec<u8>>,
-    pub(super) session: SessionState,
+    pub(crate) session: SessionState,
 }
 
 impl ConnectionSlot {
@@ -97,7 +97,7 @@ impl fmt::Debug for ConnectionSlot {
 
 /// What a resumed handshake inherits from the one that authenticated the peers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SessionState {
+pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
     /// Client: the leaf that was presented then.
@@ -113,7 +113,7 @@ pub(super) const TICKET_MARK_LEN: usize = 16;
 
 /// What a server knows of its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ClientIdentity {
+pub(crate) enum ClientIdentity {
     /// No certificate was asked for.
     #[default]
     NotAsked,

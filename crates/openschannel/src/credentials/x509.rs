@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::public_key::PublicKey;
@@ -31,9 +32,19 @@ pub(crate) fn raw_names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((certificate.subject().as_raw().to_vec(), certificate.issuer().as_raw().to_vec()))
 }
 
+/// The certificate's hash for `tls-server-end-point`; `None` where RFC 5929 defines none.
+pub(crate) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
+    let algorithm = match signature_hash(der)? {
+        SignatureHash::Sha256 => &digest::SHA256,
+        SignatureHash::Sha384 => &digest::SHA384,
+        SignatureHash::Sha512 => &digest::SHA512,
+    };
+    Some(digest::digest(algorithm, der).as_ref().to_vec())
+}
+
 /// The hash that `tls-server-end-point` is made with (RFC 5929 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignatureHash {
+enum SignatureHash {
     Sha256,
     Sha384,
     Sha512,
@@ -41,7 +52,7 @@ pub(crate) enum SignatureHash {
 
 /// The hash of the certificate's own signature, SHA-256 in place of MD5 and SHA-1. `None` where RFC 5929 defines no
 /// binding: signatures without one hash, such as Ed25519.
-pub(crate) fn signature_hash(der: &[u8]) -> Option<SignatureHash> {
+fn signature_hash(der: &[u8]) -> Option<SignatureHash> {
     let certificate = parse(der)?;
     let algorithm = &certificate.signature_algorithm;
     let oid = match SignatureAlgorithm::try_from(algorithm) {

@@ -1,0 +1,342 @@
+//! QueryContextAttributes: what can be asked about a connection, captured when its handshake finished (sections 3.6 and 7).
+
+use std::time::SystemTime;
+
+use crate::context::Role;
+use crate::credentials::{CipherSuite, NamedGroup, PostHandshake, Rejection, x509};
+use crate::handshake::{CannotExport, Exporter};
+use crate::status::{Error, ErrorStatus};
+
+/// The protocol version of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// TLS 1.2, RFC 5246.
+    Tls12,
+    /// TLS 1.3, RFC 8446.
+    Tls13,
+}
+
+impl Protocol {
+    /// "TLS 1.2" or "TLS 1.3".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        }
+    }
+
+    /// The version number on the wire.
+    pub const fn wire_version(self) -> u16 {
+        match self {
+            Self::Tls12 => 0x0303,
+            Self::Tls13 => 0x0304,
+        }
+    }
+}
+
+/// SecPkgContext_StreamSizes: how much room EncryptMessage needs around the data, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSizes {
+    /// cbHeader.
+    pub header: usize,
+    /// cbTrailer. In TLS 1.3 and quiet mode 44: the 17 bytes every record needs, and 27 for a KeyUpdate that rides behind it.
+    pub trailer: usize,
+    /// cbMaximumMessage: most bytes of data in one call.
+    pub maximum_message: usize,
+    /// cBuffers: buffers DecryptMessage wants.
+    pub buffers: usize,
+    /// cbBlockSize.
+    pub block_size: usize,
+}
+
+/// SecPkgContext_ConnectionInfo: the same answers as numbers of Windows' headers (section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// dwProtocol: the SP_PROT bit of this side's role.
+    pub protocol: u32,
+    /// aiCipher: an ALG_ID; zero for ChaCha20, which has none.
+    pub cipher: u32,
+    /// dwCipherStrength, in bits.
+    pub cipher_strength: u32,
+    /// aiHash: the ALG_ID of the suite's hash.
+    pub hash: u32,
+    /// dwHashStrength: zero, since every suite here authenticates with its cipher.
+    pub hash_strength: u32,
+    /// aiExch: CALG_ECDH_EPHEM.
+    pub exchange: u32,
+    /// dwExchStrength, in bits; zero where a resumed TLS 1.2 session exchanged no key.
+    pub exchange_strength: u32,
+}
+
+/// SecPkgContext_CipherInfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CipherInfo {
+    /// dwProtocol: the version number on the wire.
+    pub protocol: u16,
+    /// dwCipherSuite and dwBaseCipherSuite: the IANA number.
+    pub cipher_suite: u16,
+    /// szCipherSuite: the IANA name.
+    pub name: &'static str,
+    /// szCipher.
+    pub cipher: &'static str,
+    /// dwCipherLen, in bits.
+    pub cipher_len: u32,
+    /// dwCipherBlockLen, in bytes.
+    pub cipher_block_len: u32,
+    /// szHash: empty for suites that authenticate with their cipher.
+    pub hash: &'static str,
+    /// szExchange.
+    pub exchange: &'static str,
+    /// szCertificate: the kind of key in the server's certificate, as the suite names it.
+    pub certificate: &'static str,
+    /// dwKeyType: the IANA number of the group, zero if no key was exchanged.
+    pub key_type: u16,
+}
+
+/// SecPkgContext_SessionInfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionInfo<'a> {
+    /// SSL_SESSION_RECONNECT: an earlier session was resumed.
+    pub resumed: bool,
+    /// The session identifier of the ServerHello, at most 32 bytes. TLS 1.3 echoes the client's there, which means nothing.
+    pub session_id: &'a [u8],
+}
+
+/// The answers. Kept as long as either half of the connection.
+#[derive(Debug)]
+pub struct Attributes {
+    pub(crate) role: Role,
+    pub(crate) protocol: Protocol,
+    pub(crate) post_handshake: PostHandshake,
+    pub(crate) cipher_suite: CipherSuite,
+    pub(crate) group: Option<NamedGroup>,
+    pub(crate) application_protocol: Option<Box<[u8]>>,
+    pub(crate) resumed: bool,
+    pub(crate) session_id: Box<[u8]>,
+    pub(crate) remote_chain: Box<[Vec<u8>]>,
+    pub(crate) local_chain: Box<[Vec<u8>]>,
+    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) issuers: Box<[Vec<u8>]>,
+    pub(crate) signature_schemes: Box<[u16]>,
+    pub(crate) unique: Option<[u8; 12]>,
+    pub(crate) validation: Option<Result<(), Rejection>>,
+    pub(crate) exporter: Exporter,
+}
+
+/// Room for a KeyUpdate behind a data record.
+const REFRESH_ROOM: usize = 27;
+
+impl Attributes {
+    /// Which side of the connection this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The protocol version.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The cipher suite.
+    pub fn cipher_suite(&self) -> CipherSuite {
+        self.cipher_suite
+    }
+
+    /// The group of the key exchange; [`None`] where a resumed TLS 1.2 session exchanged no key.
+    pub fn named_group(&self) -> Option<NamedGroup> {
+        self.group
+    }
+
+    /// SECPKG_ATTR_STREAM_SIZES.
+    pub fn stream_sizes(&self) -> StreamSizes {
+        let (header, trailer) = match (self.protocol, self.cipher()) {
+            (Protocol::Tls12, Cipher::Aes(_)) => (13, 16),
+            (Protocol::Tls12, Cipher::ChaCha20) => (5, 16),
+            (Protocol::Tls13, _) if self.post_handshake == PostHandshake::Quiet => (5, 17 + REFRESH_ROOM),
+            (Protocol::Tls13, _) => (5, 17),
+        };
+        StreamSizes { header, trailer, maximum_message: crate::record::MAX_PLAINTEXT, buffers: 4, block_size: 16 }
+    }
+
+    /// SECPKG_ATTR_CONNECTION_INFO.
+    pub fn connection_info(&self) -> ConnectionInfo {
+        const CALG_AES_128: u32 = 0x660E;
+        const CALG_AES_256: u32 = 0x6610;
+        const CALG_SHA_256: u32 = 0x800C;
+        const CALG_SHA_384: u32 = 0x800D;
+        const CALG_ECDH_EPHEM: u32 = 0xAE06;
+        let (cipher, cipher_strength) = match self.cipher() {
+            Cipher::Aes(128) => (CALG_AES_128, 128),
+            Cipher::Aes(bits) => (CALG_AES_256, bits),
+            Cipher::ChaCha20 => (0, 256),
+        };
+        ConnectionInfo {
+            protocol: match (self.protocol, self.role) {
+                (Protocol::Tls12, Role::Server) => 0x400,
+                (Protocol::Tls12, Role::Client) => 0x800,
+                (Protocol::Tls13, Role::Server) => 0x1000,
+                (Protocol::Tls13, Role::Client) => 0x2000,
+            },
+            cipher,
+            cipher_strength,
+            hash: if self.cipher_suite.name().ends_with("SHA384") { CALG_SHA_384 } else { CALG_SHA_256 },
+            hash_strength: 0,
+            exchange: CALG_ECDH_EPHEM,
+            exchange_strength: self.group.map_or(0, NamedGroup::bits),
+        }
+    }
+
+    /// SECPKG_ATTR_CIPHER_INFO.
+    pub fn cipher_info(&self) -> CipherInfo {
+        let name = self.cipher_suite.name();
+        let (cipher, cipher_len, cipher_block_len) = match self.cipher() {
+            Cipher::Aes(bits) => ("AES", bits, 16),
+            Cipher::ChaCha20 => ("CHACHA20_POLY1305", 256, 1),
+        };
+        CipherInfo {
+            protocol: self.protocol.wire_version(),
+            cipher_suite: self.cipher_suite.id(),
+            name,
+            cipher,
+            cipher_len,
+            cipher_block_len,
+            hash: "",
+            exchange: "ECDH",
+            certificate: if name.contains("ECDSA") {
+                "ECDSA"
+            } else if name.contains("RSA") {
+                "RSA"
+            } else {
+                ""
+            },
+            key_type: self.group.map_or(0, NamedGroup::id),
+        }
+    }
+
+    /// SECPKG_ATTR_SESSION_INFO.
+    pub fn session_info(&self) -> SessionInfo<'_> {
+        SessionInfo { resumed: self.resumed, session_id: &self.session_id }
+    }
+
+    /// SECPKG_ATTR_APPLICATION_PROTOCOL: what ALPN agreed on, if anything.
+    pub fn application_protocol(&self) -> Option<&[u8]> {
+        self.application_protocol.as_deref()
+    }
+
+    /// SECPKG_ATTR_REMOTE_CERTIFICATES: the peer's chain as it was sent, DER, leaf first. Known in resumed sessions too.
+    ///
+    /// # Errors
+    /// SEC_E_NO_CREDENTIALS: the peer has shown none.
+    pub fn remote_certificates(&self) -> Result<&[Vec<u8>], Error> {
+        certificates(&self.remote_chain, "the peer has shown no certificate")
+    }
+
+    /// SECPKG_ATTR_LOCAL_CERT_CONTEXT and the chain behind it, as this side sent it.
+    ///
+    /// # Errors
+    /// SEC_E_NO_CREDENTIALS: this side has shown none.
+    pub fn local_certificates(&self) -> Result<&[Vec<u8>], Error> {
+        certificates(&self.local_chain, "this side has shown no certificate")
+    }
+
+    /// SECPKG_ATTR_ISSUER_LIST_EX: the names of the server's CertificateRequest, DER. Empty if it named none or made none.
+    pub fn issuer_list(&self) -> &[Vec<u8>] {
+        &self.issuers
+    }
+
+    /// SECPKG_ATTR_SUPPORTED_SIGNATURES: IANA numbers of what the peer can verify, where it said so.
+    pub fn supported_signatures(&self) -> &[u16] {
+        &self.signature_schemes
+    }
+
+    /// On a server: the name the client asked for (SNI).
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave; [`None`] if there was none (manual
+    /// validation, no certificate, a resumed session).
+    pub fn validation_result(&self) -> Option<Result<(), &Rejection>> {
+        self.validation.as_ref().map(|result| result.as_ref().map(|()| ()))
+    }
+
+    /// SECPKG_ATTR_LIFESPAN, tsExpiry: when the peer's certificate ends.
+    pub fn expiry(&self) -> Option<SystemTime> {
+        x509::validity(self.remote_chain.first()?).map(|(_, not_after)| not_after)
+    }
+
+    /// SECPKG_ATTR_ENDPOINT_BINDINGS: `tls-server-end-point:` and the hash of the server's certificate (RFC 5929 section 4).
+    ///
+    /// # Errors
+    /// SEC_E_NO_CREDENTIALS: there is no server certificate. SEC_E_UNSUPPORTED_FUNCTION: its signature has no single hash.
+    pub fn endpoint_bindings(&self) -> Result<Vec<u8>, Error> {
+        let chain = match self.role {
+            Role::Client => self.remote_certificates()?,
+            Role::Server => self.local_certificates()?,
+        };
+        let leaf = chain.first().ok_or_else(|| Error::new(ErrorStatus::NoCredentials))?;
+        let hash = x509::end_point_hash(leaf).ok_or_else(|| {
+            Error::new(ErrorStatus::UnsupportedFunction).because("the certificate's signature algorithm has no single hash")
+        })?;
+        Ok([b"tls-server-end-point:".as_slice(), &hash].concat())
+    }
+
+    /// SECPKG_ATTR_UNIQUE_BINDINGS: `tls-unique:` and the first Finished message's verify_data (RFC 5929 section 3).
+    ///
+    /// # Errors
+    /// SEC_E_UNSUPPORTED_FUNCTION: TLS 1.3 does not define it; use [`Attributes::exporter_bindings`].
+    pub fn unique_bindings(&self) -> Result<Vec<u8>, Error> {
+        let verify_data = self.unique.as_ref().ok_or_else(|| {
+            Error::new(ErrorStatus::UnsupportedFunction).because("tls-unique is not defined for TLS 1.3")
+        })?;
+        Ok([b"tls-unique:".as_slice(), verify_data].concat())
+    }
+
+    /// `tls-exporter:` and the 32 bytes of RFC 9266.
+    ///
+    /// # Errors
+    /// As [`Attributes::export_keying_material`].
+    pub fn exporter_bindings(&self) -> Result<Vec<u8>, Error> {
+        let mut exported = [0; 32];
+        self.export_keying_material(b"EXPORTER-Channel-Binding", Some(&[]), &mut exported)?;
+        Ok([b"tls-exporter:".as_slice(), &exported].concat())
+    }
+
+    /// SECPKG_ATTR_KEYING_MATERIAL: fills `output` from the connection's exporter (RFC 5705, RFC 8446 section 7.5). In TLS 1.2 no
+    /// context and an empty one differ.
+    ///
+    /// # Errors
+    /// SEC_E_INVALID_PARAMETER: the label is empty or longer than 249 bytes, the context longer than 65535, or the output longer than
+    /// 255 times the suite's hash.
+    pub fn export_keying_material(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        output: &mut [u8],
+    ) -> Result<(), Error> {
+        self.exporter.export(label, context, output).map_err(|CannotExport| {
+            Error::new(ErrorStatus::InvalidParameter).because("label, context or output is longer than the exporter takes")
+        })
+    }
+
+    fn cipher(&self) -> Cipher {
+        let name = self.cipher_suite.name();
+        if name.contains("CHACHA20") {
+            Cipher::ChaCha20
+        } else if name.contains("AES_128") {
+            Cipher::Aes(128)
+        } else {
+            Cipher::Aes(256)
+        }
+    }
+}
+
+/// The record cipher of a suite; AES with its key length in bits.
+enum Cipher {
+    Aes(u32),
+    ChaCha20,
+}
+
+fn certificates<'a>(chain: &'a [Vec<u8>], none: &'static str) -> Result<&'a [Vec<u8>], Error> {
+    if chain.is_empty() { Err(Error::new(ErrorStatus::NoCredentials).because(none)) } else { Ok(chain) }
+}

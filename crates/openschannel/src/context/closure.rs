@@ -1,0 +1,157 @@
+//! How the two halves of a connection end, and the little they know of each other.
+//!
+//! ```text
+//!   sending half                               receiving half
+//!
+//!   Open --SHUTDOWN or close()--> Closed       Open --close_notify------> Clean
+//!     |                                          | --transport's end----> Truncated, Reset
+//!     +--fatal alert-----------> Closed          | --fatal alert--------> Alert(n)
+//!                                                +--failure here--------> Failed
+//! ```
+//!
+//! Neither end moves the other (RFC 8446 section 6.1). The first thing that ends the receiving half decides; what comes later
+//! changes no verdict.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::alert::AlertDescription;
+use crate::status::ErrorStatus;
+
+use super::table::State;
+
+/// How the receiving half ended: never a bare zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// It has not.
+    Open,
+    /// By the peer's close_notify, which the keys authenticate once the handshake is finished: everything the peer sent has arrived.
+    Clean,
+    /// The transport ended without a close_notify: bytes may be missing.
+    Truncated {
+        /// In the middle of a record rather than between two.
+        inside_record: bool,
+    },
+    /// The transport was reset.
+    Reset,
+    /// By a fatal alert from the peer.
+    Alert(AlertDescription),
+    /// By a failure found on this side; the status says which.
+    Failed(ErrorStatus),
+}
+
+/// What the caller saw of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportEnd {
+    /// Reading gave no more bytes: the peer's FIN.
+    Eof,
+    /// Reading or writing failed: a TCP reset and the like.
+    Reset,
+}
+
+/// How a connection stands or has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosingReport {
+    /// The receiving half.
+    pub read_end: ReadEnd,
+    /// Whether the handshake was finished.
+    pub handshake_complete: bool,
+    /// Whether this side's close_notify was produced and given to the caller.
+    pub close_sent: bool,
+    /// Plaintext bytes encrypted so far.
+    pub bytes_sent: u64,
+    /// Plaintext bytes delivered so far.
+    pub bytes_received: u64,
+}
+
+/// What the halves of one connection share: a few bits, no lock.
+///
+/// Each bit is set by one side and read by the other, so plain atomic loads and stores carry it. On the data path both halves
+/// only load.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Shared(AtomicU32);
+
+/// The own close or a fatal alert was produced (sending half).
+const LOCAL_CLOSED: u32 = 1;
+/// close_notify was received (receiving half).
+const PEER_CLOSED: u32 = 1 << 1;
+/// A handshake message waits for the next token call (receiving half, compatible mode).
+const GATED: u32 = 1 << 2;
+/// No call does anything any more (either half).
+const FAILED: u32 = 1 << 3;
+/// The peer wants its KeyUpdate answered (set by the receiving half, taken by the sending half).
+const REPLY_DUE: u32 = 1 << 4;
+/// The alert in the top byte is owed to the peer (set by the receiving half, taken by the sending half).
+const ALERT_OWED: u32 = 1 << 5;
+const ALERT_SHIFT: u32 = 24;
+
+impl Shared {
+    pub(super) fn state(&self) -> State {
+        let bits = self.0.load(Ordering::Acquire);
+        match (bits & FAILED != 0, bits & GATED != 0, bits & LOCAL_CLOSED != 0, bits & PEER_CLOSED != 0) {
+            (true, _, _, _) => State::Failed,
+            (_, true, _, _) => State::PostHandshakePending,
+            (_, _, true, true) => State::BothClosed,
+            (_, _, true, false) => State::LocalClosed,
+            (_, _, false, true) => State::PeerClosed,
+            (_, _, false, false) => State::Established,
+        }
+    }
+
+    pub(super) fn is_local_closed(&self) -> bool {
+        self.has(LOCAL_CLOSED)
+    }
+
+    pub(super) fn close_local(&self) {
+        self.0.fetch_or(LOCAL_CLOSED, Ordering::AcqRel);
+        // Nothing is sent behind the own close (RFC 8446 section 6.1), a KeyUpdate's answer neither.
+        self.0.fetch_and(!REPLY_DUE, Ordering::AcqRel);
+    }
+
+    pub(super) fn close_peer(&self) {
+        self.0.fetch_or(PEER_CLOSED, Ordering::AcqRel);
+    }
+
+    pub(super) fn set_gate(&self, gated: bool) {
+        if gated {
+            self.0.fetch_or(GATED, Ordering::AcqRel);
+        } else {
+            self.0.fetch_and(!GATED, Ordering::AcqRel);
+        }
+    }
+
+    /// By an alert that was sent or received: nobody is owed anything.
+    pub(super) fn fail(&self) {
+        self.0.fetch_or(FAILED, Ordering::AcqRel);
+    }
+
+    /// By a failure found while decrypting, which has nowhere to put an alert: the peer is owed it, unless it was told before
+    /// that nothing more will come.
+    pub(super) fn fail_owing(&self, alert: AlertDescription) {
+        let owed = if self.is_local_closed() { 0 } else { ALERT_OWED | u32::from(alert.0) << ALERT_SHIFT };
+        self.0.fetch_or(FAILED | owed, Ordering::AcqRel);
+    }
+
+    pub(super) fn take_owed_alert(&self) -> Option<AlertDescription> {
+        let bits = self.0.fetch_and(!ALERT_OWED, Ordering::AcqRel);
+        (bits & ALERT_OWED != 0).then(|| AlertDescription((bits >> ALERT_SHIFT).to_le_bytes()[0]))
+    }
+
+    pub(super) fn owe_reply(&self) {
+        if !self.is_local_closed() {
+            self.0.fetch_or(REPLY_DUE, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn is_reply_due(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
+    }
+
+    pub(super) fn reply_done(&self) {
+        self.0.fetch_and(!REPLY_DUE, Ordering::AcqRel);
+    }
+
+    fn has(&self, bit: u32) -> bool {
+        self.0.load(Ordering::Acquire) & bit != 0
+    }
+}

@@ -1,0 +1,180 @@
+//! Handshake messages on an established connection: TLS 1.3's tickets and key updates, TLS 1.2's attempts to renegotiate.
+//!
+//! Quiet mode consumes them inside DecryptMessage. Compatible mode leaves them to InitializeSecurityContext or
+//! AcceptSecurityContext, and shuts the gate (S4) until that call has been made (section 8.1).
+
+use crate::alert::LocalFailure;
+use crate::context::Role;
+use crate::handshake::message_type;
+use crate::record::{ContentType, Framing, Opener, frame};
+use crate::status::{Error, ErrorStatus, SuccessStatus};
+
+use super::receive::{ReceiveHalf, framing_failure, open_failure};
+use super::send::{KeyUpdateRequest, SendHalf};
+use super::table::State;
+use super::token::{TokenBuffer, TokenOutcome};
+
+/// KeyUpdates, and attempts to renegotiate, that a peer may send in a row without data: BoringSSL's kMaxKeyUpdates. Each makes
+/// this side derive keys.
+const MAX_KEY_UPDATES: u32 = 32;
+
+/// What the messages processed so far want answered in a token call.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// TLS 1.2: the peer asked for a new handshake.
+    renegotiate: bool,
+}
+
+impl ReceiveHalf {
+    /// Acts on every whole handshake message that has come.
+    pub(super) fn process_messages(&mut self) -> Result<Wishes, Error> {
+        let mut wishes = Wishes::default();
+        loop {
+            let message = match self.messages.take() {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(wishes),
+                Err(_) => return Err(self.fail(LocalFailure::DecodeError)),
+            };
+            match (self.is_tls13(), self.attributes.role(), message.message_type) {
+                (true, Role::Client, message_type::NEW_SESSION_TICKET) => self.take_ticket(&message.body)?,
+                (true, _, message_type::KEY_UPDATE) => self.take_key_update(&message.body)?,
+                (false, Role::Client, message_type::HELLO_REQUEST)
+                | (false, Role::Server, message_type::CLIENT_HELLO) => {
+                    self.count_post_handshake()?;
+                    wishes.renegotiate = true;
+                }
+                _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
+            }
+        }
+    }
+
+    /// A closing token was emitted while a message waited (S4): what it changes for reading is done, and nothing is answered. Its
+    /// record is skipped when DecryptMessage meets it.
+    pub(super) fn drop_held_message(&mut self) {
+        if self.shared.state() == State::PostHandshakePending || !self.messages.is_aligned() {
+            // A failure is remembered, and DecryptMessage reports it.
+            self.process_messages().ok();
+            self.shared.set_gate(false);
+        }
+    }
+
+    pub(super) fn set_reconnects(&mut self, reconnects: bool) {
+        self.reconnects = reconnects;
+        if !reconnects {
+            self.resumption.forget();
+        }
+    }
+
+    fn take_ticket(&mut self, body: &[u8]) -> Result<(), Error> {
+        let Some(tickets) = self.tickets.as_mut().filter(|_| self.reconnects) else { return Ok(()) };
+        match tickets.store(body) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.fail(LocalFailure::DecodeError)),
+        }
+    }
+
+    fn take_key_update(&mut self, body: &[u8]) -> Result<(), Error> {
+        self.count_post_handshake()?;
+        // RFC 8446 section 5.1: a message that changes keys ends its record.
+        if !self.messages.is_aligned() {
+            return Err(self.fail(LocalFailure::UnexpectedMessage));
+        }
+        let requested = match body {
+            [0] => false,
+            [1] => true,
+            [_] => return Err(self.fail(LocalFailure::IllegalParameter)),
+            _ => return Err(self.fail(LocalFailure::DecodeError)),
+        };
+        let opener = self.secret.as_mut().and_then(|secret| Opener::new(&secret.update().ok()?, 0).ok());
+        let Some(opener) = opener else { return Err(self.fail(LocalFailure::Internal)) };
+        self.opener = opener;
+        if requested {
+            self.shared.owe_reply();
+        }
+        Ok(())
+    }
+
+    fn count_post_handshake(&mut self) -> Result<(), Error> {
+        self.post_handshake += 1;
+        if self.post_handshake > MAX_KEY_UPDATES {
+            return Err(self.fail(LocalFailure::UnexpectedMessage));
+        }
+        Ok(())
+    }
+
+    /// Reads the handshake records at the front of `token` and stops before anything else. Gives how many bytes that were.
+    fn take_handshake_records(&mut self, token: &[u8], wishes: &mut Wishes) -> Result<usize, Error> {
+        let mut at = self.seen.take().and_then(|seen| seen.starts(token)).unwrap_or(0);
+        loop {
+            let rest = token.get(at..).unwrap_or_default();
+            let len = match frame(rest, self.max_fragment()) {
+                Ok(Framing::Complete { len, .. }) => len,
+                Ok(Framing::Incomplete { missing }) if at == 0 && !rest.is_empty() => {
+                    return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
+                }
+                Ok(Framing::Incomplete { .. }) => return Ok(at),
+                // What comes behind a record that was read is for DecryptMessage to judge; so is everything behind the own close.
+                Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
+                Err(error) => return Err(self.fail(framing_failure(error))),
+            };
+            // The token is the caller's and stays as it is: DecryptMessage wants the record if it is none of ours.
+            let mut record = rest.get(..len).unwrap_or_default().to_vec();
+            let opened = match self.opener.open(&mut record) {
+                Ok(opened) => opened,
+                Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
+                Err(failure) => return Err(self.fail(open_failure(failure))),
+            };
+            if opened.content_type != ContentType::HANDSHAKE {
+                self.opener.rewind();
+                return Ok(at);
+            }
+            self.push_handshake(record.get(opened.content).unwrap_or_default())?;
+            let more = self.process_messages()?;
+            wishes.renegotiate |= more.renegotiate;
+            at += len;
+        }
+    }
+}
+
+/// The token call of S3 and S4, and of S6 where nothing is answered any more.
+pub(super) fn process_token(
+    send: &mut SendHalf,
+    receive: &mut ReceiveHalf,
+    token: &[u8],
+    output: &mut TokenBuffer<'_>,
+) -> Result<TokenOutcome, Error> {
+    let read_only = send.shared.is_local_closed();
+    let gated = !receive.messages.is_aligned() || receive.seen.is_some();
+    // Made sure of first: what is read cannot be unread because its answer finds no room.
+    output.fits(super::send::KEY_UPDATE_RECORD_LEN.max(ALERT_RECORD_LEN))?;
+    let mut wishes = Wishes::default();
+    let read = receive.process_messages().and_then(|held| {
+        wishes.renegotiate |= held.renegotiate;
+        receive.shared.set_gate(false);
+        if token.is_empty() { Ok(0) } else { receive.take_handshake_records(token, &mut wishes) }
+    });
+    let consumed = match read {
+        Ok(consumed) => consumed,
+        Err(error) if error.status() == ErrorStatus::IncompleteMessage => return Err(error),
+        Err(error) => {
+            // This call has an output buffer, so the peer is told here (section 5.2).
+            let Some(alert) = send.shared.take_owed_alert() else { return Err(error) };
+            let record = send.seal_failure(alert);
+            return Err(error.with_alert_record(record));
+        }
+    };
+    if read_only && consumed == 0 && !gated {
+        return Err(Error::new(ErrorStatus::ContextExpired).because("the own close was sent, and this is no post-handshake record"));
+    }
+    if wishes.renegotiate {
+        send.decline_renegotiation(output)?;
+        return Ok(TokenOutcome::consumed(SuccessStatus::NoRenegotiation, consumed, token));
+    }
+    if send.is_reply_due() {
+        send.put_key_update(KeyUpdateRequest::NotRequested, output)?;
+    }
+    Ok(TokenOutcome::consumed(SuccessStatus::Ok, consumed, token))
+}
+
+/// The longest alert record: TLS 1.2 AES-GCM (section 4.3).
+const ALERT_RECORD_LEN: usize = 31;

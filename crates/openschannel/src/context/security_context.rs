@@ -1,0 +1,532 @@
+//! [`SecurityContext`]: one connection with all its calls.
+
+use std::sync::Arc;
+
+use crate::attributes::{Attributes, Protocol};
+use crate::credentials::{InboundCredentials, OutboundCredentials, PostHandshake};
+use crate::handshake::{Handshake, Step};
+use crate::record::HEADER_LEN;
+use crate::status::{Error, ErrorStatus, SuccessStatus};
+
+use super::closure::{ClosingReport, ReadEnd, Shared, TransportEnd};
+use super::handshaking::Handshaking;
+use super::post_handshake;
+use super::receive::{Decrypted, ReceiveHalf};
+use super::send::{Encrypted, KeyUpdateRequest, SendHalf};
+use super::table::{self, Control, State, Token, Waiting};
+use super::token::{ControlToken, TokenBuffer, TokenOutcome};
+use super::{ContextOptions, Role};
+
+/// A connection, from its first token to its end.
+///
+/// Dropping it is DeleteSecurityContext: silent on the wire, keys wiped, a pending control token discarded.
+#[derive(Debug)]
+pub struct SecurityContext {
+    phase: Phase,
+    role: Role,
+    /// What the halves are to be made with.
+    post_handshake: PostHandshake,
+    rekey_after: Option<u64>,
+    /// A token the caller's buffer was too small for, and what was to be answered with it.
+    unsent: Option<Unsent>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Handshaking(Box<Handshaking>),
+    Established { send: SendHalf, receive: ReceiveHalf },
+    /// S9 before the handshake was finished.
+    Failed(Box<FailedHandshake>),
+}
+
+#[derive(Debug)]
+struct FailedHandshake {
+    waiting: Waiting,
+    read_end: ReadEnd,
+    close_sent: bool,
+    peer_chain: Vec<Vec<u8>>,
+    local_chain: Vec<Vec<u8>>,
+    issuers: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Unsent {
+    token: Vec<u8>,
+    outcome: TokenOutcome,
+}
+
+impl SecurityContext {
+    /// The first InitializeSecurityContext (S0): a client's context, with its ClientHello in `output`.
+    ///
+    /// `target` is the server's DNS name or IP address: sent as SNI (names only), checked against the certificate, and the key of
+    /// the session cache. A trailing dot is dropped.
+    ///
+    /// Gives SEC_I_CONTINUE_NEEDED.
+    ///
+    /// # Errors
+    /// No context is made. SEC_E_TARGET_UNKNOWN: `target` is neither name nor address. SEC_E_INSUFFICIENT_MEMORY: `output` is too small.
+    pub fn initialize(
+        credentials: &OutboundCredentials,
+        target: Option<&str>,
+        options: &ContextOptions,
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<(Self, TokenOutcome), Error> {
+        output.clear();
+        let mut token = Vec::new();
+        let handshake = Handshake::client(credentials, target, options, &mut token)?;
+        output.put(&token)?;
+        let post_handshake = options.post_handshake.unwrap_or_else(|| credentials.post_handshake());
+        let context = Self::handshaking(handshake, post_handshake, credentials.rekey_after());
+        Ok((context, TokenOutcome::ignoring_input(SuccessStatus::ContinueNeeded)))
+    }
+
+    /// The first AcceptSecurityContext (S0): a server's context, from the front of a ClientHello.
+    ///
+    /// # Errors
+    /// No context is made. SEC_E_INCOMPLETE_MESSAGE: no whole record yet, [`Error::missing`] bytes are missing; call again with all of it.
+    /// Otherwise as [`SecurityContext::accept_security_context`].
+    pub fn accept(
+        credentials: &InboundCredentials,
+        options: &ContextOptions,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<(Self, TokenOutcome), Error> {
+        output.clear();
+        let handshake = Handshake::server(credentials, options)?;
+        let post_handshake = options.post_handshake.unwrap_or_else(|| credentials.post_handshake());
+        let mut context = Self::handshaking(handshake, post_handshake, credentials.rekey_after());
+        let outcome = context.accept_security_context(input, output)?;
+        Ok((context, outcome))
+    }
+
+    /// Every later InitializeSecurityContext. `input` is what arrived, empty for none.
+    ///
+    /// `credentials` matters only behind SEC_I_INCOMPLETE_CREDENTIALS: its certificate is the answer to the server's request, and an
+    /// empty list is if it holds none; [`None`] is the credential of the first call.
+    ///
+    /// - SEC_I_CONTINUE_NEEDED: send `output`, if any, and call again with more of the peer's bytes, [`TokenOutcome::extra`] first.
+    /// - SEC_E_OK: finished; `output` is to be sent also now. [`TokenOutcome::extra`] bytes belong to DecryptMessage.
+    /// - SEC_I_INCOMPLETE_CREDENTIALS: the server wants a certificate. Nothing was consumed: call again with the same input.
+    /// - SEC_I_CONTEXT_EXPIRED: the peer has closed, or there is nothing left to produce.
+    /// - With a control token waiting: SEC_E_OK, and its alert in `output`; `input` is not looked at (section 4).
+    ///
+    /// # Errors
+    /// - SEC_E_INCOMPLETE_MESSAGE: no whole record; nothing has changed.
+    /// - SEC_E_INSUFFICIENT_MEMORY: `output` is too small; call again with the same input.
+    /// - SEC_E_INVALID_HANDLE: a server's context, and no control token waits.
+    /// - Anything else ends the context; [`Error::alert_record`] is to be sent.
+    pub fn initialize_security_context(
+        &mut self,
+        credentials: Option<&OutboundCredentials>,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        self.token_call(Role::Client, credentials, input, output)
+    }
+
+    /// Every later AcceptSecurityContext; as [`SecurityContext::initialize_security_context`].
+    ///
+    /// # Errors
+    /// As there; SEC_E_NO_CREDENTIALS when the credential has no certificate for this client.
+    pub fn accept_security_context(
+        &mut self,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        self.token_call(Role::Server, None, input, output)
+    }
+
+    /// ApplyControlToken (sections 2.6, 3.5). A shutdown or an alert is emitted by the next token call; until then nothing
+    /// changes. A second one replaces the first.
+    ///
+    /// # Errors
+    /// SEC_E_UNSUPPORTED_FUNCTION: renegotiation.
+    pub fn apply_control_token(&mut self, token: ControlToken) -> Result<(), Error> {
+        match (table::control(token), token) {
+            (Control::Refuse(status), _) => Err(Error::new(status).because("renegotiation is not supported")),
+            (Control::Session, ControlToken::Session { reconnects }) => {
+                self.set_reconnects(reconnects);
+                Ok(())
+            }
+            _ => {
+                let Some(alert) = token.alert() else { return Ok(()) };
+                match &mut self.phase {
+                    Phase::Handshaking(handshaking) => handshaking.waiting = Some(alert),
+                    Phase::Established { send, .. } => send.keep(alert),
+                    Phase::Failed(failed) => failed.waiting = Waiting::ControlToken,
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// EncryptMessage: [`SendHalf::encrypt`].
+    ///
+    /// # Errors
+    /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
+    pub fn encrypt_message(
+        &mut self,
+        header: &mut [u8],
+        data: &mut [u8],
+        trailer: &mut [u8],
+    ) -> Result<Encrypted, Error> {
+        self.send_half()?.encrypt(header, data, trailer)
+    }
+
+    /// DecryptMessage: [`ReceiveHalf::decrypt`].
+    ///
+    /// # Errors
+    /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
+    pub fn decrypt_message(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
+        match &mut self.phase {
+            Phase::Established { receive, .. } => receive.decrypt(buffer),
+            _ => Err(unfinished()),
+        }
+    }
+
+    /// Sends a KeyUpdate: [`SendHalf::key_update`].
+    ///
+    /// # Errors
+    /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
+    pub fn key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        self.send_half()?.key_update(request, output)
+    }
+
+    /// The sending half.
+    ///
+    /// # Errors
+    /// SEC_E_INVALID_HANDLE before the handshake is finished.
+    pub fn send_half(&mut self) -> Result<&mut SendHalf, Error> {
+        match &mut self.phase {
+            Phase::Established { send, .. } => Ok(send),
+            _ => Err(unfinished()),
+        }
+    }
+
+    /// QueryContextAttributes: the answers a finished handshake leaves (section 3.6).
+    ///
+    /// # Errors
+    /// SEC_E_INVALID_HANDLE before the handshake is finished.
+    pub fn attributes(&self) -> Result<&Attributes, Error> {
+        let finished = matches!(self.phase, Phase::Established { .. });
+        table::query(self.state(), finished).map_err(|status| Error::new(status).because(UNFINISHED))?;
+        match &self.phase {
+            Phase::Established { send, .. } => Ok(&send.attributes),
+            _ => Err(unfinished()),
+        }
+    }
+
+    /// SECPKG_ATTR_REMOTE_CERTIFICATES, from the moment the peer's Certificate has arrived, and after a refusal too (section 3.6).
+    ///
+    /// # Errors
+    /// SEC_E_NO_CREDENTIALS: there is none, or not yet.
+    pub fn remote_certificates(&self) -> Result<&[Vec<u8>], Error> {
+        let chain = match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.handshake.peer_chain(),
+            Phase::Established { send, .. } => return send.attributes.remote_certificates(),
+            Phase::Failed(failed) => &failed.peer_chain,
+        };
+        not_empty(chain)
+    }
+
+    /// SECPKG_ATTR_LOCAL_CERT_CONTEXT and its chain, once it is chosen.
+    ///
+    /// # Errors
+    /// SEC_E_NO_CREDENTIALS: there is none, or not yet.
+    pub fn local_certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let chain = match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.handshake.local_chain(),
+            Phase::Established { send, .. } => return send.attributes.local_certificates().map(<[_]>::to_vec),
+            Phase::Failed(failed) => failed.local_chain.clone(),
+        };
+        not_empty(&chain).map(<[_]>::to_vec)
+    }
+
+    /// SECPKG_ATTR_ISSUER_LIST_EX: the names in the server's CertificateRequest, DER.
+    ///
+    /// # Errors
+    /// SEC_E_INVALID_HANDLE: the handshake has not come so far.
+    pub fn issuer_list(&self) -> Result<&[Vec<u8>], Error> {
+        match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.handshake.issuers().ok_or_else(unfinished),
+            Phase::Established { send, .. } => Ok(send.attributes.issuer_list()),
+            Phase::Failed(failed) => Ok(&failed.issuers),
+        }
+    }
+
+    /// Tells the context that the transport ended and gives the verdict: [`ReceiveHalf::transport_ended`].
+    pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
+        let read_end = match &mut self.phase {
+            Phase::Established { receive, .. } => return receive.transport_ended(end, unprocessed),
+            Phase::Handshaking(handshaking) => &mut handshaking.read_end,
+            Phase::Failed(failed) => &mut failed.read_end,
+        };
+        if *read_end == ReadEnd::Open {
+            *read_end = match end {
+                TransportEnd::Eof => ReadEnd::Truncated { inside_record: unprocessed > 0 },
+                TransportEnd::Reset => ReadEnd::Reset,
+            };
+        }
+        *read_end
+    }
+
+    /// How the connection stands.
+    pub fn closing_report(&self) -> ClosingReport {
+        let in_handshake = |read_end, close_sent| ClosingReport {
+            read_end,
+            handshake_complete: false,
+            close_sent,
+            bytes_sent: 0,
+            bytes_received: 0,
+        };
+        match &self.phase {
+            Phase::Handshaking(handshaking) => in_handshake(handshaking.read_end, handshaking.close_sent),
+            Phase::Failed(failed) => in_handshake(failed.read_end, failed.close_sent),
+            Phase::Established { send, receive } => ClosingReport {
+                read_end: receive.read_end(),
+                handshake_complete: true,
+                close_sent: send.close_sent(),
+                bytes_sent: send.bytes_sent(),
+                bytes_received: receive.bytes_received(),
+            },
+        }
+    }
+
+    /// Whether the handshake is finished.
+    pub fn is_established(&self) -> bool {
+        matches!(self.phase, Phase::Established { .. })
+    }
+
+    /// Which side this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The two halves, for two threads.
+    ///
+    /// # Errors
+    /// The context itself, unchanged: its handshake is not finished, or a token waits that found no room.
+    pub fn split(self) -> Result<(SendHalf, ReceiveHalf), Box<Self>> {
+        match self {
+            Self { phase: Phase::Established { send, receive }, unsent: None, .. } => Ok((send, receive)),
+            other => Err(Box::new(other)),
+        }
+    }
+
+    /// Puts the halves of one connection together again.
+    ///
+    /// # Errors
+    /// The halves themselves: they are not of one connection.
+    pub fn join(send: SendHalf, receive: ReceiveHalf) -> Result<Self, Box<(SendHalf, ReceiveHalf)>> {
+        if !Arc::ptr_eq(&send.shared, &receive.shared) {
+            return Err(Box::new((send, receive)));
+        }
+        let (role, post_handshake) = (send.attributes.role, send.attributes.post_handshake);
+        Ok(Self { phase: Phase::Established { send, receive }, role, post_handshake, rekey_after: None, unsent: None })
+    }
+
+    fn handshaking(handshake: Handshake, post_handshake: PostHandshake, rekey_after: Option<u64>) -> Self {
+        let role = handshake.role();
+        let phase = Phase::Handshaking(Box::new(Handshaking::new(handshake)));
+        Self { phase, role, post_handshake, rekey_after, unsent: None }
+    }
+
+    fn state(&self) -> State {
+        match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.state(),
+            Phase::Established { send, .. } => send.shared.state(),
+            Phase::Failed(_) => State::Failed,
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.waiting(),
+            Phase::Established { send, .. } => send.waiting(),
+            Phase::Failed(failed) => failed.waiting,
+        }
+    }
+
+    /// Rows 3.1 and 3.2 of the table.
+    fn token_call(
+        &mut self,
+        caller: Role,
+        credentials: Option<&OutboundCredentials>,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        output.clear();
+        let (state, waiting) = (self.state(), self.waiting());
+        // Section 4.2: with a control token waiting either call serves either side.
+        if caller != self.role && waiting == Waiting::Nothing {
+            return Err(Error::new(ErrorStatus::InvalidHandle).because("the context is the other side's"));
+        }
+        if waiting == Waiting::Nothing
+            && let Some(unsent) = self.unsent.take()
+        {
+            return self.deliver(unsent, output);
+        }
+        let answer = if input.is_empty() { table::empty(state, waiting) } else { table::token(state, waiting) };
+        match answer {
+            Token::Control => self.emit_waiting(output),
+            Token::Step => self.step(credentials, input, output),
+            Token::PostHandshake | Token::PostHandshakeReadOnly => match &mut self.phase {
+                Phase::Established { send, receive } => post_handshake::process_token(send, receive, input, output),
+                _ => Err(unfinished()),
+            },
+            Token::Renegotiate => Ok(TokenOutcome::ignoring_input(self.renegotiate())),
+            Token::Succeed(status) => Ok(TokenOutcome::ignoring_input(status)),
+            Token::Refuse(status) => {
+                let error = Error::new(status);
+                Err(if status == ErrorStatus::IncompleteMessage { error.with_missing(HEADER_LEN) } else { error })
+            }
+        }
+    }
+
+    /// The profile's first line: nothing is renegotiated, and a TLS 1.3 client that asks is not disturbed.
+    fn renegotiate(&self) -> SuccessStatus {
+        match &self.phase {
+            Phase::Established { send, .. }
+                if self.role == Role::Client && send.attributes.protocol == Protocol::Tls13 =>
+            {
+                SuccessStatus::Ok
+            }
+            _ => SuccessStatus::NoRenegotiation,
+        }
+    }
+
+    fn emit_waiting(&mut self, output: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
+        let unsent = self.unsent.as_ref().map(|unsent| unsent.token.as_slice()).unwrap_or_default();
+        match &mut self.phase {
+            Phase::Handshaking(handshaking) => handshaking.emit_waiting(unsent, output)?,
+            Phase::Established { send, receive } => {
+                output.fits(unsent.len() + LONGEST_ALERT_RECORD)?;
+                output.put(unsent)?;
+                send.emit_waiting(output)?;
+                receive.drop_held_message();
+            }
+            Phase::Failed(failed) => failed.waiting = Waiting::Nothing,
+        }
+        self.unsent = None;
+        Ok(TokenOutcome::ignoring_input(SuccessStatus::Ok))
+    }
+
+    fn step(
+        &mut self,
+        credentials: Option<&OutboundCredentials>,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        let Phase::Handshaking(handshaking) = &mut self.phase else { return Err(unfinished()) };
+        let mut token = Vec::new();
+        let outcome = match handshaking.step(input, credentials, &mut token) {
+            Ok(Step::Incomplete { missing }) => {
+                return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
+            }
+            Ok(Step::NeedsCredentials) => TokenOutcome::ignoring_input(SuccessStatus::IncompleteCredentials),
+            Ok(Step::Continue { consumed }) => {
+                TokenOutcome::consumed(SuccessStatus::ContinueNeeded, consumed, input)
+            }
+            Ok(Step::PeerClosed { consumed }) => {
+                TokenOutcome::consumed(SuccessStatus::ContextExpired, consumed, input)
+            }
+            Ok(Step::Finished { consumed }) => {
+                self.establish()?;
+                TokenOutcome::consumed(SuccessStatus::Ok, consumed, input)
+            }
+            Err(error) => {
+                self.give_up();
+                return Err(error);
+            }
+        };
+        self.deliver(Unsent { token, outcome }, output)
+    }
+
+    /// Gives a token out, or keeps it for the next call.
+    fn deliver(&mut self, unsent: Unsent, output: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
+        match output.put(&unsent.token) {
+            Ok(()) => Ok(unsent.outcome),
+            Err(error) => {
+                self.unsent = Some(unsent);
+                Err(error)
+            }
+        }
+    }
+
+    /// S1 to S3: the engine's keys go to the two halves, the rest of it away.
+    fn establish(&mut self) -> Result<(), Error> {
+        let Phase::Handshaking(handshaking) = self.give_up() else { return Err(unfinished()) };
+        let close_sent = handshaking.close_sent;
+        let parts = handshaking.handshake.hand_over(self.post_handshake)?;
+        let attributes = Arc::new(parts.attributes);
+        let shared = Arc::new(Shared::default());
+        let mut send = SendHalf::new(
+            parts.sealer,
+            parts.send_secret,
+            parts.confidentiality_limit,
+            self.rekey_after,
+            shared.clone(),
+            attributes.clone(),
+        );
+        send.close_sent_in_handshake(close_sent);
+        let receive = ReceiveHalf::new(
+            parts.opener,
+            parts.receive_secret,
+            parts.tickets,
+            parts.reconnects,
+            parts.resumption,
+            self.post_handshake,
+            shared,
+            attributes,
+        );
+        self.phase = Phase::Established { send, receive };
+        Ok(())
+    }
+
+    /// S1 to S9. Gives what was before.
+    fn give_up(&mut self) -> Phase {
+        let failed = match &self.phase {
+            Phase::Handshaking(handshaking) => FailedHandshake {
+                waiting: Waiting::Nothing,
+                read_end: handshaking.read_end,
+                close_sent: handshaking.close_sent,
+                peer_chain: handshaking.handshake.peer_chain().to_vec(),
+                local_chain: handshaking.handshake.local_chain(),
+                issuers: handshaking.handshake.issuers().unwrap_or_default().to_vec(),
+            },
+            _ => FailedHandshake {
+                waiting: Waiting::Nothing,
+                read_end: ReadEnd::Failed(ErrorStatus::InternalError),
+                close_sent: false,
+                peer_chain: Vec::new(),
+                local_chain: Vec::new(),
+                issuers: Vec::new(),
+            },
+        };
+        core::mem::replace(&mut self.phase, Phase::Failed(Box::new(failed)))
+    }
+
+    fn set_reconnects(&mut self, reconnects: bool) {
+        match &mut self.phase {
+            Phase::Handshaking(handshaking) => handshaking.handshake.set_reconnects(reconnects),
+            Phase::Established { receive, .. } => receive.set_reconnects(reconnects),
+            Phase::Failed(_) => {}
+        }
+    }
+}
+
+const UNFINISHED: &str = "the handshake is not finished";
+
+/// TLS 1.2 AES-GCM (section 4.3).
+const LONGEST_ALERT_RECORD: usize = 31;
+
+fn unfinished() -> Error {
+    Error::new(ErrorStatus::InvalidHandle).because(UNFINISHED)
+}
+
+fn not_empty(chain: &[Vec<u8>]) -> Result<&[Vec<u8>], Error> {
+    if chain.is_empty() {
+        return Err(Error::new(ErrorStatus::NoCredentials).because("there is no certificate, or not yet"));
+    }
+    Ok(chain)
+}

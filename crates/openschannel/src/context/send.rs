@@ -1,0 +1,360 @@
+//! The sending half.
+
+use std::sync::Arc;
+
+use crate::alert::{Alert, AlertDescription, AlertLevel};
+use crate::attributes::Attributes;
+use crate::handshake::{TrafficSecret, seal_alert};
+use crate::record::{ContentType, Exhausted, MAX_PLAINTEXT, Sealer};
+use crate::status::{Error, ErrorStatus};
+
+use super::closure::Shared;
+use super::table::{self, Emission, Message, Waiting};
+use super::token::TokenBuffer;
+
+/// KeyUpdate with one byte that says whether the peer is to update as well (RFC 8446 section 4.6.3).
+const KEY_UPDATE_LEN: usize = 5;
+
+/// Bytes of a whole KeyUpdate record under every TLS 1.3 suite here.
+pub(crate) const KEY_UPDATE_RECORD_LEN: usize = 27;
+
+/// Records kept free under every key for what must still go out when data may not: a KeyUpdate and an alert.
+const RESERVED_RECORDS: u64 = 2;
+
+/// How much of the confidentiality limit is left when keys start to be refreshed: an early refresh costs nothing, and a
+/// caller that rarely leaves room for one has this many records to do so.
+const REFRESH_MARGIN_SHARE: u64 = 16;
+
+/// Encrypts, and ends its direction of the connection.
+///
+/// Made by [`SecurityContext::split`](super::SecurityContext::split). One thread may use it while another uses the
+/// [`ReceiveHalf`](super::ReceiveHalf): no lock is shared.
+#[derive(Debug)]
+#[must_use = "a connection that is dropped without close() looks like a cut wire to the peer"]
+pub struct SendHalf {
+    sealer: Sealer,
+    secret: Option<TrafficSecret>,
+    refresh_at: u64,
+    limit: u64,
+    waiting: Option<Alert>,
+    stored: Option<StoredAlert>,
+    close_sent: bool,
+    bytes_sent: u64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) attributes: Arc<Attributes>,
+}
+
+/// The record that ended this half; given out again when it is asked for again (section 4.4 #16).
+#[derive(Debug)]
+pub(super) struct StoredAlert {
+    pub(super) alert: Alert,
+    pub(super) record: Vec<u8>,
+}
+
+/// What EncryptMessage wrote: the bytes to send are these three, end to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// Bytes used of the header buffer.
+    pub header: usize,
+    /// Bytes of the data buffer, all of them.
+    pub data: usize,
+    /// Bytes used of the trailer buffer.
+    pub trailer: usize,
+}
+
+impl Encrypted {
+    /// Bytes on the wire.
+    pub fn len(&self) -> usize {
+        self.header + self.data + self.trailer
+    }
+
+    /// Never: every record has a header.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Whether a KeyUpdate asks the peer to update its sending keys too (RFC 8446 section 4.6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUpdateRequest {
+    /// update_not_requested
+    NotRequested,
+    /// update_requested
+    Requested,
+}
+
+impl SendHalf {
+    pub(super) fn new(
+        sealer: Sealer,
+        secret: Option<TrafficSecret>,
+        confidentiality_limit: u64,
+        rekey_after: Option<u64>,
+        shared: Arc<Shared>,
+        attributes: Arc<Attributes>,
+    ) -> Self {
+        let margin = confidentiality_limit / REFRESH_MARGIN_SHARE;
+        Self {
+            sealer,
+            secret,
+            refresh_at: rekey_after.unwrap_or(u64::MAX).min(confidentiality_limit - margin),
+            limit: confidentiality_limit.saturating_sub(RESERVED_RECORDS),
+            waiting: None,
+            stored: None,
+            close_sent: false,
+            bytes_sent: 0,
+            shared,
+            attributes,
+        }
+    }
+
+    /// EncryptMessage: seals `data` where it lies, as one record, and fills `header` and `trailer` around it. The three
+    /// may lie anywhere; [`SendHalf::encrypt_contiguous`] is faster where they adjoin.
+    ///
+    /// `header` and `trailer` are at least as long as [`StreamSizes`](crate::attributes::StreamSizes) says; a TLS 1.3 trailer
+    /// may be as short as 17 bytes, but a key refresh or the answer to the peer's KeyUpdate needs 44 and waits until then.
+    ///
+    /// # Errors
+    /// Nothing has changed and no byte is written after any of them (sections 2.7, 3.3):
+    /// - SEC_E_BUFFER_TOO_SMALL: `header` or `trailer` is too short.
+    /// - SEC_E_ENCRYPT_FAILURE: more than 16384 bytes of data, or this key has protected as many records as it may.
+    /// - SEC_E_CONTEXT_EXPIRED: closed or failed, or a handshake message waits for the next token call (compatible mode).
+    pub fn encrypt(&mut self, header: &mut [u8], data: &mut [u8], trailer: &mut [u8]) -> Result<Encrypted, Error> {
+        self.may_encrypt(data.len())?;
+        let protection = self.sealer.protection();
+        let too_small = || Error::new(ErrorStatus::BufferTooSmall).because("header or trailer is shorter than StreamSizes says");
+        let header = header.get_mut(..protection.header_len()).ok_or_else(too_small)?;
+        let (own, room) = trailer.split_at_mut_checked(protection.trailer_len()).ok_or_else(too_small)?;
+        let (header_len, data_len, trailer_len) = (header.len(), data.len(), own.len());
+        self.sealer.seal_scattered(ContentType::APPLICATION_DATA, header, data, own).map_err(exhausted)?;
+        self.bytes_sent += data_len as u64;
+        let refreshed = self.refresh_behind(room);
+        Ok(Encrypted { header: header_len, data: data_len, trailer: trailer_len + refreshed })
+    }
+
+    /// EncryptMessage on one buffer: header room, `data_len` bytes of data, trailer room. Gives the number of bytes to send.
+    ///
+    /// # Errors
+    /// As [`SendHalf::encrypt`].
+    pub fn encrypt_contiguous(&mut self, buffer: &mut [u8], data_len: usize) -> Result<usize, Error> {
+        self.may_encrypt(data_len)?;
+        let len = self.sealer.record_len(data_len);
+        let (record, room) = buffer.split_at_mut_checked(len).ok_or_else(|| {
+            Error::new(ErrorStatus::BufferTooSmall).because("the buffer is shorter than header, data and trailer")
+        })?;
+        self.sealer.seal_contiguous(ContentType::APPLICATION_DATA, record).map_err(exhausted)?;
+        self.bytes_sent += data_len as u64;
+        Ok(len + self.refresh_behind(room))
+    }
+
+    /// EncryptMessage with SECQOP_WRAP_OOB_DATA (section 2.7): an alert record, now. A close_notify or a fatal alert ends this half as
+    /// the control tokens do.
+    ///
+    /// # Errors
+    /// As [`SendHalf::encrypt`]; SEC_E_INSUFFICIENT_MEMORY when `output` is too small.
+    pub fn encrypt_alert(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        output.clear();
+        self.refuse_unless_open()?;
+        self.emit(alert, output)
+    }
+
+    /// Sends a KeyUpdate and changes the sending key behind it.
+    ///
+    /// # Errors
+    /// SEC_E_UNSUPPORTED_FUNCTION in TLS 1.2; otherwise as [`SendHalf::encrypt`].
+    pub fn key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        output.clear();
+        self.refuse_unless_open()?;
+        self.put_key_update(request, output)
+    }
+
+    /// Whether the peer waits for a KeyUpdate of ours (quiet mode; several requests want one answer).
+    pub fn is_reply_due(&self) -> bool {
+        self.secret.is_some() && self.shared.is_reply_due()
+    }
+
+    /// Writes the KeyUpdate the peer waits for; nothing if it does not.
+    ///
+    /// # Errors
+    /// As [`SendHalf::key_update`].
+    pub fn answer_key_update(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        output.clear();
+        if !self.is_reply_due() {
+            return Ok(());
+        }
+        self.refuse_unless_open()?;
+        self.put_key_update(KeyUpdateRequest::NotRequested, output)
+    }
+
+    /// Ends this direction: gives the close_notify record, which is to be sent behind all that was encrypted before. The receiving
+    /// half goes on. Encrypting afterwards does not compile:
+    ///
+    /// ```compile_fail,E0382
+    /// # fn example(mut send: openschannel::SendHalf) -> Result<(), openschannel::status::Error> {
+    /// let close_notify = send.close()?;
+    /// send.encrypt(&mut [0; 5], &mut [0; 1], &mut [0; 17])?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// SEC_E_CONTEXT_EXPIRED when the connection has failed; the peer then takes no close_notify.
+    pub fn close(mut self) -> Result<Vec<u8>, Error> {
+        let mut output = TokenBuffer::allocate();
+        self.keep(Alert::CLOSE_NOTIFY);
+        self.emit_waiting(&mut output)?;
+        if output.is_empty() {
+            return Err(Error::new(ErrorStatus::ContextExpired).because("the connection has failed before"));
+        }
+        Ok(output.into_vec())
+    }
+
+    /// What was captured when the handshake finished.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Plaintext bytes encrypted so far.
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    pub(super) fn close_sent(&self) -> bool {
+        self.close_sent
+    }
+
+    /// A close_notify of this side's went out before there were keys.
+    pub(super) fn close_sent_in_handshake(&mut self, sent: bool) {
+        self.close_sent = sent;
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        if self.waiting.is_some() { Waiting::ControlToken } else { Waiting::Nothing }
+    }
+
+    /// ApplyControlToken: one slot, the last one wins.
+    pub(super) fn keep(&mut self, alert: Alert) {
+        self.waiting = Some(alert);
+    }
+
+    /// Emits what waits. The slot is cleared only when the caller has got the bytes.
+    pub(super) fn emit_waiting(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        let Some(alert) = self.waiting else { return Ok(()) };
+        match table::emission(self.shared.state()) {
+            // S4 over S6: the own close is out already.
+            Emission::Seal if self.shared.is_local_closed() => self.put_stored(alert, output)?,
+            Emission::Seal => self.emit(alert, output)?,
+            Emission::Stored => self.put_stored(alert, output)?,
+            Emission::Owed => self.put_owed(output)?,
+        }
+        self.waiting = None;
+        Ok(())
+    }
+
+    /// The alert for a failure that a token call found, and which that call reports.
+    pub(super) fn seal_failure(&mut self, description: AlertDescription) -> Vec<u8> {
+        let may_tell = !self.shared.is_local_closed();
+        self.shared.fail();
+        if !may_tell {
+            return Vec::new();
+        }
+        self.shared.close_local();
+        seal_alert(&mut self.sealer, Alert::fatal(description)).unwrap_or_default()
+    }
+
+    /// TLS 1.2: declines a renegotiation (RFC 5246 section 7.2.2).
+    pub(super) fn decline_renegotiation(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        if self.shared.is_local_closed() {
+            return Ok(());
+        }
+        self.emit(Alert::NO_RENEGOTIATION, output)
+    }
+
+    fn may_encrypt(&self, data_len: usize) -> Result<(), Error> {
+        self.refuse_unless_open()?;
+        if data_len > MAX_PLAINTEXT {
+            return Err(Error::new(ErrorStatus::EncryptFailure).because("a record carries at most 16384 bytes"));
+        }
+        if self.sealer.seq() >= self.limit {
+            return Err(exhausted(Exhausted));
+        }
+        Ok(())
+    }
+
+    fn refuse_unless_open(&self) -> Result<(), Error> {
+        match table::encrypt(self.shared.state()) {
+            Message::Process => Ok(()),
+            Message::Refuse(status) => Err(Error::new(status).because("nothing can be sent on this connection any more, or not now")),
+            Message::Succeed(_) => Err(Error::new(ErrorStatus::InternalError)),
+        }
+    }
+
+    /// Puts a due KeyUpdate behind the data record if there is room; otherwise it waits.
+    fn refresh_behind(&mut self, room: &mut [u8]) -> usize {
+        let due = self.sealer.seq() >= self.refresh_at || self.shared.is_reply_due();
+        if !due || self.secret.is_none() || room.len() < KEY_UPDATE_RECORD_LEN {
+            return 0;
+        }
+        self.seal_key_update(KeyUpdateRequest::NotRequested, room).unwrap_or(0)
+    }
+
+    pub(super) fn put_key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        if self.secret.is_none() {
+            return Err(Error::new(ErrorStatus::UnsupportedFunction).because("TLS 1.2 cannot change its keys"));
+        }
+        output.fits(KEY_UPDATE_RECORD_LEN)?;
+        let mut record = [0; KEY_UPDATE_RECORD_LEN];
+        let len = self.seal_key_update(request, &mut record).map_err(exhausted)?;
+        output.put(record.get(..len).unwrap_or_default())
+    }
+
+    fn seal_key_update(&mut self, request: KeyUpdateRequest, out: &mut [u8]) -> Result<usize, Exhausted> {
+        let Some(secret) = &mut self.secret else { return Ok(0) };
+        let message: [u8; KEY_UPDATE_LEN] = [24, 0, 0, 1, u8::from(request == KeyUpdateRequest::Requested)];
+        let len = self.sealer.seal_copy(ContentType::HANDSHAKE, &message, out)?;
+        let material = secret.update().map_err(|_| Exhausted)?;
+        self.sealer = Sealer::new(&material, 0).map_err(|_| Exhausted)?;
+        self.shared.reply_done();
+        Ok(len)
+    }
+
+    fn emit(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        output.fits(self.sealer.record_len(alert.to_bytes().len()))?;
+        let record = seal_alert(&mut self.sealer, alert)?;
+        output.put(&record)?;
+        if alert.is_close_notify() {
+            self.close_sent = true;
+            self.shared.close_local();
+            self.shared.set_gate(false);
+            self.stored = Some(StoredAlert { alert, record });
+        } else if alert.level == AlertLevel::FATAL {
+            self.shared.close_local();
+            self.shared.fail();
+        }
+        Ok(())
+    }
+
+    fn put_stored(&self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        match &self.stored {
+            Some(stored) if stored.alert == alert => output.put(&stored.record),
+            _ => Ok(()),
+        }
+    }
+
+    /// After a local failure the fatal alert goes out in place of what was asked for; asked again, the same record.
+    fn put_owed(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        if let Some(description) = self.shared.take_owed_alert() {
+            let alert = Alert::fatal(description);
+            let record = seal_alert(&mut self.sealer, alert)?;
+            self.shared.close_local();
+            self.stored = Some(StoredAlert { alert, record });
+        }
+        match &self.stored {
+            Some(stored) if stored.alert.level == AlertLevel::FATAL => output.put(&stored.record),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn exhausted(_: Exhausted) -> Error {
+    Error::new(ErrorStatus::EncryptFailure)
+        .because("this key has protected as many records as it may; in TLS 1.3 give the trailer 44 bytes so that it can be refreshed")
+}

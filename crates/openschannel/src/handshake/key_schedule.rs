@@ -1,0 +1,205 @@
+//! The parts of both key schedules that outlive the engine: traffic keys, key updates, exporters, and the keys of an
+//! unfinished handshake (RFC 8446 section 7, RFC 5246 sections 5 and 6.3, RFC 5705).
+
+use core::fmt;
+
+use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
+use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
+use zeroize::Zeroizing;
+
+use crate::record::{KeyMaterial, Protection, WrongKeyLength};
+
+/// Longest hash output of a TLS 1.3 suite here (SHA-384).
+const MAX_HASH_LEN: usize = 48;
+
+/// Most bytes one exporter call gives: HKDF-Expand ends at 255 hash outputs (RFC 5869 section 2.3).
+const MAX_EXPORT_BLOCKS: usize = 255;
+
+/// The secret one direction's TLS 1.3 keys come from; steps forward with every KeyUpdate.
+pub(crate) struct TrafficSecret {
+    suite: &'static Tls13CipherSuite,
+    secret: Zeroizing<[u8; MAX_HASH_LEN]>,
+}
+
+impl TrafficSecret {
+    pub(super) fn new(suite: &'static Tls13CipherSuite, secret: &[u8]) -> Option<Self> {
+        let mut stored = Zeroizing::new([0; MAX_HASH_LEN]);
+        stored.get_mut(..secret.len())?.copy_from_slice(secret);
+        (secret.len() == suite.common.hash_provider.output_len()).then_some(Self { suite, secret: stored })
+    }
+
+    /// Key and IV of this generation (RFC 8446 section 7.3).
+    pub(super) fn key_material(&self) -> Result<KeyMaterial, WrongKeyLength> {
+        let protection = tls13_protection(self.suite).ok_or(WrongKeyLength)?;
+        let expander = self.expander();
+        let mut key = Zeroizing::new([0; 32]);
+        let key = key.get_mut(..protection.key_len()).ok_or(WrongKeyLength)?;
+        let mut iv = Zeroizing::new([0; 12]);
+        expand_label(&*expander, b"key", &[], key)?;
+        expand_label(&*expander, b"iv", &[], &mut *iv)?;
+        KeyMaterial::new(protection, key, &iv)
+    }
+
+    /// Steps to the next generation and gives its keys (RFC 8446 section 7.2).
+    pub(crate) fn update(&mut self) -> Result<KeyMaterial, WrongKeyLength> {
+        let mut next = Zeroizing::new([0; MAX_HASH_LEN]);
+        let len = self.suite.common.hash_provider.output_len();
+        expand_label(&*self.expander(), b"traffic upd", &[], next.get_mut(..len).ok_or(WrongKeyLength)?)?;
+        self.secret = next;
+        self.key_material()
+    }
+
+    fn expander(&self) -> Box<dyn HkdfExpander> {
+        let len = self.suite.common.hash_provider.output_len().min(MAX_HASH_LEN);
+        self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(&self.secret[..len]))
+    }
+}
+
+impl fmt::Debug for TrafficSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrafficSecret").finish_non_exhaustive()
+    }
+}
+
+/// What keying material is exported from.
+pub(crate) enum Exporter {
+    /// RFC 8446 section 7.5.
+    Tls13 { suite: &'static Tls13CipherSuite, secret: Zeroizing<Vec<u8>> },
+    /// RFC 5705 section 4.
+    Tls12 {
+        suite: &'static Tls12CipherSuite,
+        master: Zeroizing<Vec<u8>>,
+        client_random: [u8; 32],
+        server_random: [u8; 32],
+    },
+}
+
+/// The length asked for, or a part of the label or context, is more than the derivation takes.
+#[derive(Debug)]
+pub(crate) struct CannotExport;
+
+impl Exporter {
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, output: &mut [u8]) -> Result<(), CannotExport> {
+        match self {
+            Self::Tls13 { suite, secret } => {
+                let hash = suite.common.hash_provider;
+                let len = hash.output_len();
+                if secret.len() > OkmBlock::MAX_LEN || output.len() > MAX_EXPORT_BLOCKS * len {
+                    return Err(CannotExport);
+                }
+                let mut derived = Zeroizing::new([0; MAX_HASH_LEN]);
+                let derived = derived.get_mut(..len).ok_or(CannotExport)?;
+                let expander = suite.hkdf_provider.expander_for_okm(&OkmBlock::new(secret));
+                expand_label(&*expander, label, hash.hash(&[]).as_ref(), derived).map_err(|_| CannotExport)?;
+                let expander = suite.hkdf_provider.expander_for_okm(&OkmBlock::new(derived));
+                // In TLS 1.3 no context and an empty one give the same bytes.
+                let context = hash.hash(context.unwrap_or_default());
+                expand_label(&*expander, b"exporter", context.as_ref(), output).map_err(|_| CannotExport)
+            }
+            Self::Tls12 { suite, master, client_random, server_random } => {
+                let mut seed = [client_random.as_slice(), server_random].concat();
+                if let Some(context) = context {
+                    seed.extend(u16::try_from(context.len()).map_err(|_| CannotExport)?.to_be_bytes());
+                    seed.extend(context);
+                }
+                if label.is_empty() {
+                    return Err(CannotExport);
+                }
+                suite.prf_provider.for_secret(output, master, label, &seed);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter").finish_non_exhaustive()
+    }
+}
+
+/// The keys the engine hands over when the handshake is finished.
+pub(super) fn extracted(tls13: bool, secrets: &ConnectionTrafficSecrets) -> Result<KeyMaterial, WrongKeyLength> {
+    let (protection, key, iv) = match (secrets, tls13) {
+        (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, true) => (Protection::Tls13Aes128Gcm, key, iv),
+        (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, false) => (Protection::Tls12Aes128Gcm, key, iv),
+        (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, true) => (Protection::Tls13Aes256Gcm, key, iv),
+        (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, false) => (Protection::Tls12Aes256Gcm, key, iv),
+        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, true) => (Protection::Tls13ChaCha20Poly1305, key, iv),
+        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, false) => (Protection::Tls12ChaCha20Poly1305, key, iv),
+        _ => return Err(WrongKeyLength),
+    };
+    KeyMaterial::new(protection, key.as_ref(), iv.as_ref().try_into().map_err(|_| WrongKeyLength)?)
+}
+
+/// The write keys of a TLS 1.2 connection, each with the explicit nonce base the engine uses for its own records.
+pub(super) struct Tls12Keys {
+    pub(super) client: KeyMaterial,
+    pub(super) server: KeyMaterial,
+}
+
+/// Expands the master secret as the engine does (RFC 5246 section 6.3): keys, IVs, and behind them eight bytes that AES-GCM takes
+/// as the base of its explicit nonces.
+pub(super) fn tls12_keys(
+    suite: &'static Tls12CipherSuite,
+    master: &[u8],
+    client_random: &[u8; 32],
+    server_random: &[u8; 32],
+) -> Result<Tls12Keys, WrongKeyLength> {
+    let protection = tls12_protection(suite).ok_or(WrongKeyLength)?;
+    let gcm = protection != Protection::Tls12ChaCha20Poly1305;
+    let (key_len, iv_len, extra) = (protection.key_len(), if gcm { 4 } else { 12 }, if gcm { 8 } else { 0 });
+    let mut block = Zeroizing::new(vec![0; 2 * key_len + 2 * iv_len + extra]);
+    suite.prf_provider.for_secret(
+        &mut block,
+        master,
+        b"key expansion",
+        &[server_random.as_slice(), client_random].concat(),
+    );
+    // `block` was made as long as these parts together.
+    let (client_key, rest) = block.split_at(key_len);
+    let (server_key, rest) = rest.split_at(key_len);
+    let (client_iv, rest) = rest.split_at(iv_len);
+    let (server_iv, extra) = rest.split_at(iv_len);
+    let whole_iv = |front: &[u8]| -> Result<[u8; 12], WrongKeyLength> {
+        [front, extra].concat().try_into().map_err(|_| WrongKeyLength)
+    };
+    Ok(Tls12Keys {
+        client: KeyMaterial::new(protection, client_key, &whole_iv(client_iv)?)?,
+        server: KeyMaterial::new(protection, server_key, &whole_iv(server_iv)?)?,
+    })
+}
+
+/// HKDF-Expand-Label (RFC 8446 section 7.1).
+fn expand_label(
+    expander: &dyn HkdfExpander,
+    label: &[u8],
+    context: &[u8],
+    output: &mut [u8],
+) -> Result<(), WrongKeyLength> {
+    const PREFIX: &[u8] = b"tls13 ";
+    let len = u16::try_from(output.len()).map_err(|_| WrongKeyLength)?.to_be_bytes();
+    let label_len = [u8::try_from(PREFIX.len() + label.len()).map_err(|_| WrongKeyLength)?];
+    let context_len = [u8::try_from(context.len()).map_err(|_| WrongKeyLength)?];
+    expander
+        .expand_slice(&[&len, &label_len, PREFIX, label, &context_len, context], output)
+        .map_err(|_| WrongKeyLength)
+}
+
+fn tls13_protection(suite: &'static Tls13CipherSuite) -> Option<Protection> {
+    match u16::from(SupportedCipherSuite::Tls13(suite).suite()) {
+        0x1301 => Some(Protection::Tls13Aes128Gcm),
+        0x1302 => Some(Protection::Tls13Aes256Gcm),
+        0x1303 => Some(Protection::Tls13ChaCha20Poly1305),
+        _ => None,
+    }
+}
+
+fn tls12_protection(suite: &'static Tls12CipherSuite) -> Option<Protection> {
+    match u16::from(SupportedCipherSuite::Tls12(suite).suite()) {
+        0xc02b | 0xc02f => Some(Protection::Tls12Aes128Gcm),
+        0xc02c | 0xc030 => Some(Protection::Tls12Aes256Gcm),
+        0xcca8 | 0xcca9 => Some(Protection::Tls12ChaCha20Poly1305),
+        _ => None,
+    }
+}

@@ -1,0 +1,302 @@
+//! What is seen of a handshake from outside the engine: where keys change, what the hellos say, whether a client certificate is
+//! asked for, and alerts. The engine is never asked to undo anything, so these things are known *before* a record is fed.
+
+use rustls::SupportedCipherSuite;
+
+use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
+use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fallback, message_type};
+use crate::alert::Alert;
+use crate::context::Role;
+use crate::credentials::slot::Secrets;
+use crate::record::{ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame};
+
+/// What one incoming record is, as far as the handshake's keys can tell.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// For the engine.
+    Handshake,
+    /// For the engine, but it completes the server's request for a client certificate.
+    CertificateRequest,
+    /// Not for the engine.
+    Alert(Alert),
+    /// An alert that is not two bytes long.
+    MalformedAlert,
+    /// A ClientHello that fell back below what this server speaks (RFC 7507).
+    Fallback,
+}
+
+/// Which side of the connection wrote a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Own,
+    Peer,
+}
+
+/// Whether the server's request for a client certificate has passed by.
+#[derive(Debug)]
+enum Request {
+    Open,
+    Seen(CertificateRequest),
+    Never,
+}
+
+/// Everything known of one unfinished handshake without the engine.
+#[derive(Debug)]
+pub(super) struct Watch {
+    role: Role,
+    /// Unencrypted or peeked handshake messages of the peer.
+    from_peer: Messages,
+    /// Own handshake messages, until the ServerHello is found in them (server).
+    from_own: Messages,
+    server_hello: Option<ServerHello>,
+    request: Request,
+    /// Opens copies of the peer's records under the keys of the handshake.
+    opener: Option<Opener>,
+    has_opened: bool,
+    peer_changed_cipher: bool,
+    own_changed_cipher: bool,
+    /// Own TLS 1.2 records since the own ChangeCipherSpec.
+    sealed_by_engine: u64,
+    /// TLS 1.2: the first Finished record of either side, as it was on the wire (RFC 5929 section 3).
+    first_finished: Option<(Writer, Vec<u8>)>,
+    highest_version: usize,
+}
+
+/// Finished of TLS 1.2 is 12 bytes of verify_data behind a 4-byte header; the largest protected form is AES-GCM's, 45 bytes.
+const MAX_FINISHED_RECORD: usize = 64;
+
+const VERIFY_DATA_LEN: usize = 12;
+
+impl Watch {
+    /// `highest_version` is the highest protocol version this side accepts, as the wire has it.
+    pub(super) fn new(role: Role, highest_version: usize) -> Self {
+        Self {
+            role,
+            from_peer: Messages::default(),
+            from_own: Messages::default(),
+            server_hello: None,
+            request: if role == Role::Client { Request::Open } else { Request::Never },
+            opener: None,
+            has_opened: false,
+            peer_changed_cipher: false,
+            own_changed_cipher: false,
+            sealed_by_engine: 0,
+            first_finished: None,
+            highest_version,
+        }
+    }
+
+    /// Looks at a record of the peer's that is about to be fed. Each record is to be shown once.
+    pub(super) fn incoming(
+        &mut self,
+        content_type: ContentType,
+        record: &[u8],
+        secrets: &Secrets,
+        suite: Option<SupportedCipherSuite>,
+    ) -> Seen {
+        let fragment = record.get(HEADER_LEN..).unwrap_or_default();
+        match content_type {
+            ContentType::CHANGE_CIPHER_SPEC => {
+                self.peer_changed_cipher = true;
+                Seen::Handshake
+            }
+            ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
+            ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
+            // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
+            ContentType::ALERT if self.has_opened => Seen::Handshake,
+            ContentType::ALERT => seen_alert(fragment),
+            _ if self.peer_protects() => {
+                self.keep_first_finished(Writer::Peer, record);
+                Seen::Handshake
+            }
+            _ => self.handshake_content(fragment),
+        }
+    }
+
+    /// Looks at what the engine has written.
+    pub(super) fn outgoing(&mut self, mut records: &[u8]) {
+        while let Ok(Framing::Complete { content_type, len }) = frame(records, MAX_FRAGMENT_BEFORE_VERSION) {
+            // `frame` says that `len` bytes are there.
+            let (record, rest) = records.split_at(len);
+            records = rest;
+            let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
+            if content_type == ContentType::CHANGE_CIPHER_SPEC {
+                self.own_changed_cipher = true;
+            } else if self.own_changed_cipher && !is_tls13 {
+                self.sealed_by_engine += 1;
+                self.keep_first_finished(Writer::Own, record);
+            } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
+                self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
+                while let Ok(Some(message)) = self.from_own.take() {
+                    self.note_server_hello(message.message_type, &message.body);
+                }
+            }
+        }
+    }
+
+    pub(super) fn server_hello(&self) -> Option<&ServerHello> {
+        self.server_hello.as_ref()
+    }
+
+    pub(super) fn certificate_request(&self) -> Option<&CertificateRequest> {
+        match &self.request {
+            Request::Seen(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The keys this side writes with now, and the sequence number that follows the engine's last; [`None`] in plaintext.
+    pub(super) fn write_keys(
+        &self,
+        secrets: &Secrets,
+        suite: Option<SupportedCipherSuite>,
+    ) -> Result<Option<(KeyMaterial, u64)>, WrongKeyLength> {
+        match suite {
+            Some(SupportedCipherSuite::Tls13(suite)) => {
+                // A client writes nothing protected before its Finished, which ends the handshake; a server has changed to its
+                // traffic key behind its own Finished and writes nothing under it before the client's.
+                let secret = match self.role {
+                    Role::Client => secrets.client_handshake.as_ref(),
+                    Role::Server => secrets.server_traffic.as_ref(),
+                };
+                let Some(secret) = secret else { return Ok(None) };
+                Ok(Some((TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?, 0)))
+            }
+            Some(SupportedCipherSuite::Tls12(_)) if self.own_changed_cipher => {
+                let material = self.tls12_material(Writer::Own, secrets, suite).ok_or(WrongKeyLength)?;
+                Ok(Some((material, self.sealed_by_engine)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// TLS 1.2: verify_data of the connection's first Finished, `tls-unique` (RFC 5929 section 3).
+    pub(super) fn first_verify_data(&self, secrets: &Secrets, suite: SupportedCipherSuite) -> Option<[u8; 12]> {
+        let (writer, record) = self.first_finished.as_ref()?;
+        let material = self.tls12_material(*writer, secrets, Some(suite))?;
+        let mut record = record.clone();
+        let opened = Opener::new(&material, 0).ok()?.open(&mut record).ok()?;
+        let message = record.get(opened.content)?;
+        let verify_data = message.get(message.len().checked_sub(VERIFY_DATA_LEN)?..)?;
+        (message.first() == Some(&message_type::FINISHED)).then(|| verify_data.try_into().ok())?
+    }
+
+    /// Whether the peer's next handshake or alert record is protected by TLS 1.2 keys.
+    fn peer_protects(&self) -> bool {
+        self.peer_changed_cipher && self.server_hello.as_ref().is_some_and(|hello| !hello.is_tls13)
+    }
+
+    /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
+    fn peek(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Seen {
+        if self.opener.is_none() {
+            self.opener = self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
+        }
+        let Some(opener) = &mut self.opener else { return Seen::Handshake };
+        let mut copy = zeroize::Zeroizing::new(record.to_vec());
+        let Ok(opened) = opener.open(&mut copy) else { return Seen::Handshake };
+        self.has_opened = true;
+        let content = copy.get(opened.content).unwrap_or_default();
+        match opened.content_type {
+            ContentType::ALERT => seen_alert(content),
+            ContentType::HANDSHAKE => self.handshake_content(content),
+            _ => Seen::Handshake,
+        }
+    }
+
+    fn handshake_content(&mut self, content: &[u8]) -> Seen {
+        if matches!(self.request, Request::Never | Request::Seen(_)) && self.server_hello.is_some() {
+            return Seen::Handshake;
+        }
+        self.from_peer.push(content);
+        let mut seen = Seen::Handshake;
+        // A message that is too long is the engine's to refuse.
+        while let Ok(Some(message)) = self.from_peer.take() {
+            match (self.role, message.message_type) {
+                (Role::Server, message_type::CLIENT_HELLO) => {
+                    let fallback = client_hello_fallback(&message.body);
+                    if fallback.is_some_and(|(signalled, highest)| signalled && highest < self.highest_version) {
+                        seen = Seen::Fallback;
+                    }
+                }
+                (Role::Client, message_type::SERVER_HELLO) => {
+                    self.note_server_hello(message.message_type, &message.body);
+                }
+                (Role::Client, message_type::CERTIFICATE_REQUEST) => {
+                    let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
+                    let request = if is_tls13 {
+                        CertificateRequest::parse_tls13(&message.body)
+                    } else {
+                        CertificateRequest::parse_tls12(&message.body)
+                    };
+                    // A request that cannot be read is the engine's to refuse.
+                    if let Some(request) = request {
+                        self.request = Request::Seen(request);
+                        seen = Seen::CertificateRequest;
+                    }
+                }
+                (Role::Client, kind) if self.is_past_request(kind) => self.request = Request::Never,
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    /// TLS 1.3 asks before its Certificate; TLS 1.2 behind it, before ServerHelloDone.
+    fn is_past_request(&self, kind: u8) -> bool {
+        let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
+        match kind {
+            message_type::FINISHED | message_type::SERVER_HELLO_DONE => true,
+            message_type::CERTIFICATE | message_type::COMPRESSED_CERTIFICATE => is_tls13,
+            _ => false,
+        }
+    }
+
+    fn note_server_hello(&mut self, kind: u8, body: &[u8]) {
+        if kind != message_type::SERVER_HELLO {
+            return;
+        }
+        // A HelloRetryRequest is not the ServerHello, but says the version just as well.
+        if let Some(hello) = ServerHello::parse(body)
+            && self.server_hello.as_ref().is_none_or(ServerHello::is_retry)
+        {
+            self.server_hello = Some(hello);
+        }
+    }
+
+    fn keep_first_finished(&mut self, writer: Writer, record: &[u8]) {
+        if self.first_finished.is_none() && record.len() <= MAX_FINISHED_RECORD {
+            self.first_finished = Some((writer, record.to_vec()));
+        }
+    }
+
+    fn read_material(&self, secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Option<KeyMaterial> {
+        match suite? {
+            SupportedCipherSuite::Tls13(suite) => {
+                let secret = match self.role {
+                    Role::Client => secrets.server_handshake.as_ref()?,
+                    Role::Server => secrets.client_handshake.as_ref()?,
+                };
+                TrafficSecret::new(suite, secret)?.key_material().ok()
+            }
+            SupportedCipherSuite::Tls12(_) => self.tls12_material(Writer::Peer, secrets, suite),
+        }
+    }
+
+    fn tls12_material(
+        &self,
+        writer: Writer,
+        secrets: &Secrets,
+        suite: Option<SupportedCipherSuite>,
+    ) -> Option<KeyMaterial> {
+        let Some(SupportedCipherSuite::Tls12(suite)) = suite else { return None };
+        let server_random = &self.server_hello.as_ref()?.random;
+        let Tls12Keys { client, server } =
+            tls12_keys(suite, secrets.master.as_ref()?, &secrets.client_random, server_random).ok()?;
+        let client_writes = (self.role == Role::Client) == (writer == Writer::Own);
+        Some(if client_writes { client } else { server })
+    }
+}
+
+fn seen_alert(content: &[u8]) -> Seen {
+    Alert::parse(content).map_or(Seen::MalformedAlert, Seen::Alert)
+}
