@@ -1,29 +1,32 @@
 //! What is read out of certificates.
 
+use aws_lc_rs::digest;
 use rcgen::{KeyPair, RsaKeySize};
 
 use super::fixtures::{self, decode};
 use super::*;
-use crate::credentials::x509::{self, KeyKind, SignatureHash};
+use crate::credentials::x509::{self, KeyKind};
 
 #[test]
 fn the_endpoint_hash_is_the_signatures_or_sha256_in_place_of_a_weak_one() {
     let self_signed = |key: KeyPair| named("x", &[]).self_signed(&key).unwrap().der().to_vec();
-    let hash = |algorithm| x509::signature_hash(&self_signed(KeyPair::generate_for(algorithm).unwrap()));
-    let rsa = |algorithm| {
-        let key = KeyPair::generate_rsa_for(algorithm, RsaKeySize::_2048).unwrap();
-        x509::signature_hash(&self_signed(key))
-    };
-    assert_eq!(hash(&rcgen::PKCS_ECDSA_P256_SHA256), Some(SignatureHash::Sha256));
-    assert_eq!(hash(&rcgen::PKCS_ECDSA_P384_SHA384), Some(SignatureHash::Sha384));
-    assert_eq!(hash(&rcgen::PKCS_ECDSA_P521_SHA512), Some(SignatureHash::Sha512));
-    assert_eq!(hash(&rcgen::PKCS_ED25519), None);
-    assert_eq!(rsa(&rcgen::PKCS_RSA_SHA256), Some(SignatureHash::Sha256));
-    assert_eq!(rsa(&rcgen::PKCS_RSA_SHA384), Some(SignatureHash::Sha384));
-    assert_eq!(rsa(&rcgen::PKCS_RSA_SHA512), Some(SignatureHash::Sha512));
-    assert_eq!(x509::signature_hash(&decode(fixtures::SHA1_SIGNED)), Some(SignatureHash::Sha256));
-    assert_eq!(x509::signature_hash(&decode(fixtures::PSS_SHA384_SIGNED)), Some(SignatureHash::Sha384));
-    assert_eq!(x509::signature_hash(b"junk"), None);
+    let of = |algorithm| self_signed(KeyPair::generate_for(algorithm).unwrap());
+    let rsa = |algorithm| self_signed(KeyPair::generate_rsa_for(algorithm, RsaKeySize::_2048).unwrap());
+    for (der, hash) in [
+        (of(&rcgen::PKCS_ECDSA_P256_SHA256), &digest::SHA256),
+        (of(&rcgen::PKCS_ECDSA_P384_SHA384), &digest::SHA384),
+        (of(&rcgen::PKCS_ECDSA_P521_SHA512), &digest::SHA512),
+        (rsa(&rcgen::PKCS_RSA_SHA256), &digest::SHA256),
+        (rsa(&rcgen::PKCS_RSA_SHA384), &digest::SHA384),
+        (rsa(&rcgen::PKCS_RSA_SHA512), &digest::SHA512),
+        (decode(fixtures::SHA1_SIGNED), &digest::SHA256),
+        (decode(fixtures::PSS_SHA384_SIGNED), &digest::SHA384),
+    ] {
+        let expected = digest::digest(hash, &der);
+        assert_eq!(x509::end_point_hash(&der).as_deref(), Some(expected.as_ref()), "{hash:?}");
+    }
+    assert_eq!(x509::end_point_hash(&of(&rcgen::PKCS_ED25519)), None);
+    assert_eq!(x509::end_point_hash(b"junk"), None);
 }
 
 #[test]

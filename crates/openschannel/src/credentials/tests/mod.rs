@@ -98,7 +98,6 @@ pub(super) struct Outcome {
     pub(super) server_slot: ConnectionSlot,
     pub(super) kind: Option<HandshakeKind>,
     pub(super) client_connection: ClientConnection,
-    pub(super) server_connection: ServerConnection,
 }
 
 impl Outcome {
@@ -163,7 +162,6 @@ pub(super) fn connect_with(
         client_slot,
         server_slot,
         client_connection: client,
-        server_connection: server,
     }
 }
 
