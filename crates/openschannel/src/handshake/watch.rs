@@ -234,7 +234,9 @@ impl Watch {
                         seen = Seen::CertificateRequest;
                     }
                 }
-                (Role::Client, kind) if self.is_past_request(kind) => self.request = Request::Never,
+                (Role::Client, kind) if matches!(self.request, Request::Open) && self.is_past_request(kind) => {
+                    self.request = Request::Never;
+                }
                 _ => {}
             }
         }
