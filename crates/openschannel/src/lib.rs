@@ -4,11 +4,11 @@
 //! The provider never sees a socket. A program gives it the bytes that arrived and sends the bytes it returns; the crate
 //! `openschannel-stream` does that for whoever wants a stream.
 //!
-//! - [`credentials`]: AcquireCredentialsHandle. Certificates, trust, protocols, sessions.
+//! - [`mod@credentials`]: AcquireCredentialsHandle. Certificates, trust, protocols, sessions.
 //! - [`SecurityContext`]: InitializeSecurityContext, AcceptSecurityContext, EncryptMessage, DecryptMessage, ApplyControlToken.
 //! - [`SendHalf`] and [`ReceiveHalf`]: the two directions, for two threads.
-//! - [`attributes`]: QueryContextAttributes.
-//! - [`status`] and [`alert`]: every SECURITY_STATUS, every TLS alert, and the tables between them.
+//! - [`mod@attributes`], what QueryContextAttributes answers.
+//! - [`mod@status`] and [`mod@alert`]: every SECURITY_STATUS, every TLS alert, and the tables between them.
 //!
 //! # Opening, talking, and ending a connection
 //!
@@ -74,6 +74,16 @@
 
 #![forbid(unsafe_code)]
 
+// The fixtures of the integration tests serve the unit tests too, and name the crate as they do.
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[cfg(test)]
+extern crate self as openschannel;
+#[cfg(test)]
+#[path = "../tests/states/mod.rs"]
+mod states;
+
 pub mod alert;
 pub mod attributes;
 mod context;
@@ -83,6 +93,6 @@ mod record;
 pub mod status;
 
 pub use context::{
-    ClosingReport, ContextOptions, ControlToken, Decrypted, Encrypted, KeyUpdateRequest, ReadEnd, ReceiveHalf, Role,
-    SecurityContext, SendHalf, TokenBuffer, TokenOutcome, TransportEnd,
+    ClosingReport, ContextOptions, ControlToken, Decrypted, Encrypted, KeyUpdateRequest, ReadEnd,
+    ReceiveHalf, Role, SecurityContext, SendHalf, TokenBuffer, TokenOutcome, TransportEnd,
 };

@@ -5,8 +5,8 @@ mod common;
 use common::*;
 use openschannel::alert::AlertDescription;
 use openschannel::credentials::{
-    CipherSuite, ClientAuth, InboundCredentials, NamedGroup, OutboundCredentials, PostHandshake, Protocols, Trust,
-    Validation,
+    CipherSuite, ClientAuth, InboundCredentials, NamedGroup, OutboundCredentials, PostHandshake, Protocols,
+    Trust, Validation,
 };
 use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{ContextOptions, ControlToken, KeyUpdateRequest, SecurityContext, TokenBuffer};
@@ -32,7 +32,9 @@ fn deliver_in_pieces(context: &mut SecurityContext, arrived: &[u8], step: usize)
                 Err(error) => {
                     assert_eq!(error.status(), ErrorStatus::IncompleteMessage, "{error}");
                     let expected = match *held.as_slice() {
-                        [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([high, low])) - held.len(),
+                        [_, _, _, high, low, ..] => {
+                            5 + usize::from(u16::from_be_bytes([high, low])) - held.len()
+                        }
                         _ => 5 - held.len(),
                     };
                     assert_eq!(error.missing(), Some(expected));
@@ -51,9 +53,11 @@ fn tokens_may_be_cut_anywhere() {
             let (outbound, inbound) = credentials(version);
             let mut hello = TokenBuffer::allocate();
             let options = ContextOptions::default();
-            let (mut client, _) = SecurityContext::initialize(&outbound, Some(NAME), &options, &mut hello).unwrap();
+            let (mut client, _) =
+                SecurityContext::initialize(&outbound, Some(NAME), &options, &mut hello).unwrap();
             let mut output = TokenBuffer::allocate();
-            let (mut server, _) = SecurityContext::accept(&inbound, &options, hello.as_bytes(), &mut output).unwrap();
+            let (mut server, _) =
+                SecurityContext::accept(&inbound, &options, hello.as_bytes(), &mut output).unwrap();
             let mut to_client = output.into_vec();
             while !client.is_established() || !server.is_established() {
                 let (written, rest) = deliver_in_pieces(&mut client, &to_client, step);
@@ -82,7 +86,8 @@ fn a_client_hello_in_two_records_makes_a_context_that_waits() {
         [&[22, 3, 1, len[0], len[1]], fragment].concat()
     };
     let mut output = TokenBuffer::allocate();
-    let (mut server, outcome) = SecurityContext::accept(&inbound, &options, &record(front), &mut output).unwrap();
+    let (mut server, outcome) =
+        SecurityContext::accept(&inbound, &options, &record(front), &mut output).unwrap();
     assert_eq!((outcome.status, outcome.extra, output.len()), (SuccessStatus::ContinueNeeded, 0, 0));
     let outcome = server.accept_security_context(&record(back), &mut output).unwrap();
     assert_eq!(outcome.status, SuccessStatus::ContinueNeeded);
@@ -140,7 +145,8 @@ fn a_certificate_is_asked_for_and_the_same_token_goes_on() {
                 let plain = outbound().protocols(version).acquire().unwrap();
                 let with_certificate =
                     outbound().protocols(version).identity(identity(&CERTIFICATES.client)).acquire().unwrap();
-                let inbound = inbound().protocols(version).client_auth(ClientAuth::Request).acquire().unwrap();
+                let inbound =
+                    inbound().protocols(version).client_auth(ClientAuth::Request).acquire().unwrap();
                 let mut pair = Pair::begin(&plain, &inbound, &ContextOptions::default());
                 assert_eq!(pair.client.issuer_list().unwrap_err().status(), ErrorStatus::InvalidHandle);
                 let (mut held, mut asked, mut written) = (Vec::new(), 0, Vec::new());
@@ -207,9 +213,10 @@ fn supplied_credentials_are_not_asked_for() {
 /// Section 6.5: in TLS 1.3 the refusal of an empty list reaches a client that is finished already.
 #[test]
 fn a_required_certificate_that_does_not_come_is_refused() {
-    for (version, alert) in
-        [(Protocols::TLS1_2, AlertDescription::HANDSHAKE_FAILURE), (Protocols::TLS1_3, AlertDescription::CERTIFICATE_REQUIRED)]
-    {
+    for (version, alert) in [
+        (Protocols::TLS1_2, AlertDescription::HANDSHAKE_FAILURE),
+        (Protocols::TLS1_3, AlertDescription::CERTIFICATE_REQUIRED),
+    ] {
         let plain = outbound().protocols(version).acquire().unwrap();
         let inbound = inbound().protocols(version).client_auth(ClientAuth::Require).acquire().unwrap();
         let options = ContextOptions { use_supplied_credentials: true, ..ContextOptions::default() };
@@ -237,9 +244,13 @@ fn a_token_that_finds_no_room_is_given_when_there_is() {
         let (outbound, inbound) = credentials(version);
         let options = ContextOptions::default();
         let mut memory = [0; 20];
-        let error =
-            SecurityContext::initialize(&outbound, Some(NAME), &options, &mut TokenBuffer::supplied(&mut memory))
-                .unwrap_err();
+        let error = SecurityContext::initialize(
+            &outbound,
+            Some(NAME),
+            &options,
+            &mut TokenBuffer::supplied(&mut memory),
+        )
+        .unwrap_err();
         assert_eq!(error.status(), ErrorStatus::InsufficientMemory);
 
         let mut pair = Pair::begin(&outbound, &inbound, &options);
@@ -282,11 +293,18 @@ fn a_token_that_finds_no_room_is_given_when_there_is() {
         assert!(!pair.client.closing_report().close_sent);
         let mut output = TokenBuffer::allocate();
         token_call(&mut pair.client, &[], &mut output).unwrap();
-        assert_eq!(decrypt(&mut pair.server, output.as_bytes()).unwrap().0.status, SuccessStatus::ContextExpired);
+        assert_eq!(
+            decrypt(&mut pair.server, output.as_bytes()).unwrap().0.status,
+            SuccessStatus::ContextExpired
+        );
     }
 }
 
-fn refused_by_client(outbound: &OutboundCredentials, inbound: &InboundCredentials, target: &str) -> (Error, Error) {
+fn refused_by_client(
+    outbound: &OutboundCredentials,
+    inbound: &InboundCredentials,
+    target: &str,
+) -> (Error, Error) {
     let options = ContextOptions::default();
     let mut output = TokenBuffer::allocate();
     let (mut client, _) = SecurityContext::initialize(outbound, Some(target), &options, &mut output).unwrap();
@@ -309,9 +327,13 @@ fn refused_by_client(outbound: &OutboundCredentials, inbound: &InboundCredential
 fn an_untrusted_or_misnamed_server_is_refused_and_told() {
     for version in VERSIONS {
         let inbound = inbound().protocols(version).acquire().unwrap();
-        let stranger = rcgen::generate_simple_self_signed(["other.test".to_owned()]).unwrap().cert.der().to_vec();
-        let distrusting =
-            OutboundCredentials::builder().protocols(version).trust(Trust::Roots(vec![stranger])).acquire().unwrap();
+        let stranger =
+            rcgen::generate_simple_self_signed(["other.test".to_owned()]).unwrap().cert.der().to_vec();
+        let distrusting = OutboundCredentials::builder()
+            .protocols(version)
+            .trust(Trust::Roots(vec![stranger]))
+            .acquire()
+            .unwrap();
         let (error, told) = refused_by_client(&distrusting, &inbound, NAME);
         assert_eq!(error.status(), ErrorStatus::UntrustedRoot);
         assert_eq!(told.status(), ErrorStatus::UntrustedRoot, "unknown_ca, and its status on the other side");
@@ -322,7 +344,11 @@ fn an_untrusted_or_misnamed_server_is_refused_and_told() {
         assert_eq!(error.alert().map(|alert| alert.description), Some(AlertDescription::BAD_CERTIFICATE));
 
         // The caller may decide instead, per credential or per context.
-        let manual = OutboundCredentials::builder().protocols(version).validation(Validation::Manual).acquire().unwrap();
+        let manual = OutboundCredentials::builder()
+            .protocols(version)
+            .validation(Validation::Manual)
+            .acquire()
+            .unwrap();
         assert!(establish(&manual, &inbound).client.remote_certificates().is_ok());
         let options = ContextOptions { manual_validation: true, ..ContextOptions::default() };
         let pair = Pair::establish(&distrusting, &inbound, &options);
@@ -343,7 +369,8 @@ fn refused_by_server(outbound: &OutboundCredentials, inbound: &InboundCredential
     let options = ContextOptions::default();
     let mut output = TokenBuffer::allocate();
     let (mut client, _) = SecurityContext::initialize(outbound, Some(NAME), &options, &mut output).unwrap();
-    let error = SecurityContext::accept(inbound, &options, output.as_bytes(), &mut TokenBuffer::allocate()).unwrap_err();
+    let error = SecurityContext::accept(inbound, &options, output.as_bytes(), &mut TokenBuffer::allocate())
+        .unwrap_err();
     let told = token_call(&mut client, error.alert_record(), &mut TokenBuffer::allocate()).unwrap_err();
     assert_eq!(told.received_alert(), error.alert());
     (error, told)
@@ -353,7 +380,9 @@ fn refused_by_server(outbound: &OutboundCredentials, inbound: &InboundCredential
 fn sides_without_common_ground_part_with_the_documented_alert() {
     let client = |protocols| outbound().protocols(protocols).acquire().unwrap();
     let server = |protocols| inbound().protocols(protocols).acquire().unwrap();
-    for (client_speaks, server_speaks) in [(Protocols::TLS1_2, Protocols::TLS1_3), (Protocols::TLS1_3, Protocols::TLS1_2)] {
+    for (client_speaks, server_speaks) in
+        [(Protocols::TLS1_2, Protocols::TLS1_3), (Protocols::TLS1_3, Protocols::TLS1_2)]
+    {
         let (error, told) = refused_by_server(&client(client_speaks), &server(server_speaks));
         assert_eq!(error.status(), ErrorStatus::UnsupportedFunction, "{error}");
         assert_eq!(told.received_alert().unwrap().description, AlertDescription::PROTOCOL_VERSION);
@@ -384,14 +413,19 @@ fn sides_without_common_ground_part_with_the_documented_alert() {
 /// RFC 7507: a retry with TLS 1.2 that says so, at a server that speaks TLS 1.3.
 #[test]
 fn a_fallback_below_what_both_sides_speak_is_refused() {
-    let (outbound, inbound) = (outbound().protocols(Protocols::TLS1_2).acquire().unwrap(), inbound().acquire().unwrap());
+    let (outbound, inbound) =
+        (outbound().protocols(Protocols::TLS1_2).acquire().unwrap(), inbound().acquire().unwrap());
     let mut output = TokenBuffer::allocate();
     let options = ContextOptions::default();
     SecurityContext::initialize(&outbound, Some(NAME), &options, &mut output).unwrap();
     let mut hello = output.into_vec();
-    let scsv = hello.windows(2).position(|pair| pair == [0x00, 0xff]).expect("the renegotiation SCSV, to be replaced");
+    let scsv = hello
+        .windows(2)
+        .position(|pair| pair == [0x00, 0xff])
+        .expect("the renegotiation SCSV, to be replaced");
     hello[scsv..scsv + 2].copy_from_slice(&[0x56, 0x00]);
-    let error = SecurityContext::accept(&inbound, &options, &hello, &mut TokenBuffer::allocate()).unwrap_err();
+    let error =
+        SecurityContext::accept(&inbound, &options, &hello, &mut TokenBuffer::allocate()).unwrap_err();
     assert_eq!(error.status(), ErrorStatus::DowngradeDetected);
     assert_eq!(error.alert_record(), [21, 3, 3, 0, 2, 2, AlertDescription::INAPPROPRIATE_FALLBACK.0]);
 }
@@ -412,13 +446,15 @@ fn what_is_no_tls_is_told_from_what_breaks_it() {
         let error = token_call(&mut pair.client, &token, &mut TokenBuffer::allocate()).unwrap_err();
         assert_eq!(error.status(), ErrorStatus::IllegalMessage, "behind a ServerHello it is a breach");
         assert!(!error.alert_record().is_empty());
-        let error =
-            token_call(&mut fresh().client, &[22, 3, 3, 0xff, 0xff, 0], &mut TokenBuffer::allocate()).unwrap_err();
+        let error = token_call(&mut fresh().client, &[22, 3, 3, 0xff, 0xff, 0], &mut TokenBuffer::allocate())
+            .unwrap_err();
         assert_eq!(error.alert().unwrap().description, AlertDescription::RECORD_OVERFLOW);
         let error =
-            token_call(&mut fresh().client, &[22, 3, 3, 0, 5, 2, 0, 0, 1, 9], &mut TokenBuffer::allocate()).unwrap_err();
+            token_call(&mut fresh().client, &[22, 3, 3, 0, 5, 2, 0, 0, 1, 9], &mut TokenBuffer::allocate())
+                .unwrap_err();
         assert_eq!(error.alert().unwrap().description, AlertDescription::DECODE_ERROR);
-        let error = token_call(&mut fresh().client, &[23, 3, 3, 0, 1, 9], &mut TokenBuffer::allocate()).unwrap_err();
+        let error =
+            token_call(&mut fresh().client, &[23, 3, 3, 0, 1, 9], &mut TokenBuffer::allocate()).unwrap_err();
         assert_eq!(error.alert().unwrap().description, AlertDescription::UNEXPECTED_MESSAGE, "{error}");
     }
 }
@@ -429,9 +465,13 @@ fn a_tampered_handshake_is_refused_with_decrypt_error_or_bad_mac() {
     let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
     *pair.to_client.last_mut().unwrap() ^= 1;
     let error = token_call(&mut pair.client, &pair.to_client, &mut TokenBuffer::allocate()).unwrap_err();
-    assert_eq!((error.status(), error.alert().unwrap().description), (ErrorStatus::MessageAltered, AlertDescription::BAD_RECORD_MAC));
+    assert_eq!(
+        (error.status(), error.alert().unwrap().description),
+        (ErrorStatus::MessageAltered, AlertDescription::BAD_RECORD_MAC)
+    );
     // The alert is sealed under the client's handshake key, and the server can read it.
-    let told = pair.server.accept_security_context(error.alert_record(), &mut TokenBuffer::allocate()).unwrap_err();
+    let told =
+        pair.server.accept_security_context(error.alert_record(), &mut TokenBuffer::allocate()).unwrap_err();
     assert_eq!(told.received_alert(), error.alert());
 }
 
@@ -440,7 +480,10 @@ fn a_tampered_handshake_is_refused_with_decrypt_error_or_bad_mac() {
 fn a_finished_handshake_can_be_asked_about() {
     for suite in CipherSuite::ALL {
         let (outbound, inbound) = credentials_for(*suite);
-        let options = ContextOptions { alpn: Some(vec![b"h2".to_vec(), b"http/1.1".to_vec()]), ..ContextOptions::default() };
+        let options = ContextOptions {
+            alpn: Some(vec![b"h2".to_vec(), b"http/1.1".to_vec()]),
+            ..ContextOptions::default()
+        };
         let pair = Pair::establish(&outbound, &inbound, &options);
         let (client, server) = (pair.client.attributes().unwrap(), pair.server.attributes().unwrap());
         for attributes in [client, server] {
@@ -458,7 +501,10 @@ fn a_finished_handshake_can_be_asked_about() {
                 name if name.contains("CHACHA20") => (5, 16),
                 _ => (13, 16),
             };
-            assert_eq!((sizes.header, sizes.trailer, sizes.maximum_message, sizes.buffers), (expected.0, expected.1, 16384, 4));
+            assert_eq!(
+                (sizes.header, sizes.trailer, sizes.maximum_message, sizes.buffers),
+                (expected.0, expected.1, 16384, 4)
+            );
         }
         let tls13 = !suite.name().contains("WITH");
         let protocols = (client.connection_info().protocol, server.connection_info().protocol);
@@ -539,7 +585,8 @@ fn the_session_token_switches_resumption_off() {
 #[test]
 fn compatible_mode_takes_the_token_in_every_shape() {
     for shape in 0..4 {
-        let options = ContextOptions { post_handshake: Some(PostHandshake::Compatible), ..ContextOptions::default() };
+        let options =
+            ContextOptions { post_handshake: Some(PostHandshake::Compatible), ..ContextOptions::default() };
         let (outbound, inbound) = credentials(Protocols::TLS1_3);
         let mut pair = Pair::establish(&outbound, &inbound, &options);
         let mut wire = pair.to_client.clone();
@@ -637,7 +684,8 @@ fn a_requested_key_update_is_answered_once() {
         assert_eq!(decrypt(&mut pair.server, &record).unwrap().1, b"under the new key");
     }
     let mut pair = Pair::quiet(Protocols::TLS1_2);
-    let error = pair.client.key_update(KeyUpdateRequest::Requested, &mut TokenBuffer::allocate()).unwrap_err();
+    let error =
+        pair.client.key_update(KeyUpdateRequest::Requested, &mut TokenBuffer::allocate()).unwrap_err();
     assert_eq!(error.status(), ErrorStatus::UnsupportedFunction);
 }
 
@@ -647,12 +695,15 @@ fn targets_are_names_or_addresses() {
     let options = ContextOptions::default();
     for (target, status) in [("bad name", ErrorStatus::TargetUnknown), ("a..b", ErrorStatus::TargetUnknown)] {
         let error =
-            SecurityContext::initialize(&outbound, Some(target), &options, &mut TokenBuffer::allocate()).unwrap_err();
+            SecurityContext::initialize(&outbound, Some(target), &options, &mut TokenBuffer::allocate())
+                .unwrap_err();
         assert_eq!(error.status(), status, "{target}");
     }
     let (error, _) = refused_by_client(&outbound, &inbound, "127.0.0.1");
     assert_eq!(error.status(), ErrorStatus::WrongPrincipal);
-    for (target, sni) in [(Some("server.test."), Some(NAME)), (Some("127.0.0.1"), None), (Some(""), None), (None, None)] {
+    for (target, sni) in
+        [(Some("server.test."), Some(NAME)), (Some("127.0.0.1"), None), (Some(""), None), (None, None)]
+    {
         let options = ContextOptions { manual_validation: true, ..ContextOptions::default() };
         let mut output = TokenBuffer::allocate();
         let (client, _) = SecurityContext::initialize(&outbound, target, &options, &mut output).unwrap();

@@ -15,7 +15,9 @@ use openschannel::{
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 fn every_pair() -> impl Iterator<Item = (Protocols, Role, Pair)> {
-    VERSIONS.into_iter().flat_map(|version| ROLES.into_iter().map(move |role| (version, role, Pair::quiet(version))))
+    VERSIONS
+        .into_iter()
+        .flat_map(|version| ROLES.into_iter().map(move |role| (version, role, Pair::quiet(version))))
 }
 
 fn fatal(description: AlertDescription) -> ControlToken {
@@ -47,7 +49,10 @@ fn alerts_before_keys_are_seven_plain_bytes() {
     let (outbound, inbound) = credentials(Protocols::TLS1_2);
     let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
     assert_eq!(shut_down(&mut pair.client), [0x15, 3, 1, 0, 2, 1, 0], "with the version of the ClientHello");
-    assert_eq!(control(&mut pair.client, fatal(AlertDescription::BAD_CERTIFICATE)), [0x15, 3, 1, 0, 2, 2, 0x2a]);
+    assert_eq!(
+        control(&mut pair.client, fatal(AlertDescription::BAD_CERTIFICATE)),
+        [0x15, 3, 1, 0, 2, 2, 0x2a]
+    );
     assert_eq!(shut_down(&mut pair.server), [0x15, 3, 3, 0, 2, 1, 0], "with the negotiated version");
 }
 
@@ -57,7 +62,10 @@ fn half_close_works_both_ways() {
     for (version, first, mut pair) in every_pair() {
         let second = other(first);
         let close_notify = shut_down(pair.side(first));
-        assert_eq!(decrypt(pair.side(second), &close_notify).unwrap().0.status, SuccessStatus::ContextExpired);
+        assert_eq!(
+            decrypt(pair.side(second), &close_notify).unwrap().0.status,
+            SuccessStatus::ContextExpired
+        );
         for text in [&b"still here"[..], b"", b"and here"] {
             let record = encrypt(pair.side(second), text).unwrap();
             let (message, data) = decrypt(pair.side(first), &record).unwrap();
@@ -73,7 +81,10 @@ fn half_close_works_both_ways() {
 /// #5: tickets that nobody has read do not hide the close behind them, in either mode.
 #[test]
 fn a_client_that_closes_first_still_reads_its_tickets() {
-    for mode in [openschannel::credentials::PostHandshake::Quiet, openschannel::credentials::PostHandshake::Compatible] {
+    for mode in [
+        openschannel::credentials::PostHandshake::Quiet,
+        openschannel::credentials::PostHandshake::Compatible,
+    ] {
         let (outbound, inbound) = credentials(Protocols::TLS1_3);
         let options = ContextOptions { post_handshake: Some(mode), ..ContextOptions::default() };
         let mut pair = Pair::establish(&outbound, &inbound, &options);
@@ -184,7 +195,11 @@ fn a_cut_wire_is_never_taken_for_an_end() {
         let mut pair = Pair::quiet(version);
         let close_notify = shut_down(&mut pair.server);
         decrypt(&mut pair.client, &close_notify).unwrap();
-        assert_eq!(pair.client.transport_ended(TransportEnd::Reset, 0), ReadEnd::Clean, "authenticated before the reset");
+        assert_eq!(
+            pair.client.transport_ended(TransportEnd::Reset, 0),
+            ReadEnd::Clean,
+            "authenticated before the reset"
+        );
     }
 }
 
@@ -224,7 +239,10 @@ fn a_close_inside_the_handshake_ends_it_on_the_other_side() {
     let server_hello = 5 + usize::from(u16::from_be_bytes([pair.to_client[3], pair.to_client[4]]));
     let mut front: Vec<u8> = pair.to_client.drain(..server_hello).collect();
     let mut wire = deliver(&mut pair.client, &mut front);
-    wire.extend(control(&mut pair.client, ControlToken::Alert(Alert::warning(AlertDescription::USER_CANCELED))));
+    wire.extend(control(
+        &mut pair.client,
+        ControlToken::Alert(Alert::warning(AlertDescription::USER_CANCELED)),
+    ));
     wire.extend(shut_down(&mut pair.client));
     assert_eq!(wire.len(), 6 + 24 + 24);
     let outcome = pair.server.accept_security_context(&wire, &mut TokenBuffer::allocate()).unwrap();
@@ -240,7 +258,10 @@ fn a_context_may_go_without_having_been_asked_for_its_token() {
         let record = encrypt(pair.side(role), b"S5e: writing goes on").unwrap();
         let receiver = pair.side(other(role));
         decrypt(receiver, &record).unwrap();
-        assert_eq!(receiver.transport_ended(TransportEnd::Eof, 0), ReadEnd::Truncated { inside_record: false });
+        assert_eq!(
+            receiver.transport_ended(TransportEnd::Eof, 0),
+            ReadEnd::Truncated { inside_record: false }
+        );
     }
 }
 
@@ -323,7 +344,8 @@ fn a_warning_close_notify_is_a_shutdown() {
 #[test]
 fn a_warning_leaves_the_connection_open() {
     for (_, role, mut pair) in every_pair() {
-        let warning = control(pair.side(role), ControlToken::Alert(Alert::warning(AlertDescription::USER_CANCELED)));
+        let warning =
+            control(pair.side(role), ControlToken::Alert(Alert::warning(AlertDescription::USER_CANCELED)));
         let (message, _) = decrypt(pair.side(other(role)), &warning).unwrap();
         assert_eq!((message.status, message.data.len()), (SuccessStatus::Ok, 0));
         let record = encrypt(pair.side(role), b"on we go").unwrap();
@@ -363,7 +385,10 @@ fn a_close_goes_before_a_waiting_handshake_message() {
         wire.extend(encrypt(pair.side(other(role)), b"under the new key").unwrap());
         assert_eq!(decrypt(pair.side(role), &wire).unwrap().0.status, SuccessStatus::Renegotiate);
         let close_notify = shut_down(pair.side(role));
-        assert_eq!(decrypt(pair.side(other(role)), &close_notify).unwrap().0.status, SuccessStatus::ContextExpired);
+        assert_eq!(
+            decrypt(pair.side(other(role)), &close_notify).unwrap().0.status,
+            SuccessStatus::ContextExpired
+        );
         // The record is still in the caller's buffer, and is not opened a second time.
         let (message, data) = decrypt(pair.side(role), &wire).unwrap();
         assert_eq!((message.status, data.len()), (SuccessStatus::Ok, 0));
@@ -414,15 +439,24 @@ fn every_alert_has_its_status_in_both_phases() {
                 let alert = Alert::fatal(AlertDescription(*number));
                 let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
                 let mut output = TokenBuffer::allocate();
-                let error = token_call(pair.side(role), &[21, 3, 3, 0, 2, 2, *number], &mut output).unwrap_err();
-                assert_eq!((error.status(), error.received_alert()), (*status, Some(alert)), "{role:?} {version:?}");
+                let error =
+                    token_call(pair.side(role), &[21, 3, 3, 0, 2, 2, *number], &mut output).unwrap_err();
+                assert_eq!(
+                    (error.status(), error.received_alert()),
+                    (*status, Some(alert)),
+                    "{role:?} {version:?}"
+                );
                 assert!(output.is_empty() && error.alert_record().is_empty(), "an alert is not answered");
                 assert_eq!(pair.side(role).closing_report().read_end, ReadEnd::Alert(alert.description));
 
                 let mut pair = states::pair(version, false);
                 let record = control(pair.side(other(role)), ControlToken::Alert(alert));
                 let error = decrypt(pair.side(role), &record).unwrap_err();
-                assert_eq!((error.status(), error.received_alert()), (*status, Some(alert)), "{role:?} {version:?}");
+                assert_eq!(
+                    (error.status(), error.received_alert()),
+                    (*status, Some(alert)),
+                    "{role:?} {version:?}"
+                );
             }
         }
     }
@@ -433,7 +467,8 @@ fn every_alert_has_its_status_in_both_phases() {
 fn malformed_alerts_and_floods_of_warnings_end_the_connection() {
     let (outbound, inbound) = credentials(Protocols::TLS1_2);
     let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
-    let error = token_call(&mut pair.client, &[21, 3, 3, 0, 3, 2, 40, 0], &mut TokenBuffer::allocate()).unwrap_err();
+    let error =
+        token_call(&mut pair.client, &[21, 3, 3, 0, 3, 2, 40, 0], &mut TokenBuffer::allocate()).unwrap_err();
     assert_eq!(error.status(), ErrorStatus::IllegalMessage);
     assert_eq!(error.alert_record(), [21, 3, 1, 0, 2, 2, AlertDescription::DECODE_ERROR.0]);
 

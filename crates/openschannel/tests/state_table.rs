@@ -167,7 +167,11 @@ fn fatal(description: AlertDescription) -> ControlToken {
 }
 
 const INPUTS: &[Input] = &[
-    Input { name: "application data", record: |subject| encrypt(&mut subject.peer, b"data").unwrap(), expected: OK },
+    Input {
+        name: "application data",
+        record: |subject| encrypt(&mut subject.peer, b"data").unwrap(),
+        expected: OK,
+    },
     Input { name: "empty record", record: |subject| encrypt(&mut subject.peer, b"").unwrap(), expected: OK },
     Input { name: "close_notify", record: |subject| shut_down(&mut subject.peer), expected: I_EXPIRED },
     Input {
@@ -236,7 +240,9 @@ fn decrypt_message_with_warnings() {
         (AlertDescription::UNRECOGNIZED_NAME, OK, ILLEGAL),
         (AlertDescription::BAD_CERTIFICATE, OK, SecurityStatus::Error(ErrorStatus::CertUnknown)),
     ] {
-        for mut subject in all_subjects().into_iter().filter(|subject| matches!(subject.id, Id::S3 | Id::S5e | Id::S6)) {
+        for mut subject in
+            all_subjects().into_iter().filter(|subject| matches!(subject.id, Id::S3 | Id::S5e | Id::S6))
+        {
             let record = control(&mut subject.peer, ControlToken::Alert(Alert::warning(description)));
             let expected = if subject.version == Protocols::TLS1_2 { tls12 } else { tls13 };
             assert_eq!(decrypt_status(&mut subject.context, &record), expected, "{subject}: {description}");
@@ -258,12 +264,17 @@ fn decrypt_message_with_post_handshake_records() {
                 pair.side(other(role))
                     .key_update(openschannel::KeyUpdateRequest::Requested, &mut update)
                     .unwrap();
-                let record = [update.into_vec(), encrypt(pair.side(other(role)), b"behind").unwrap()].concat();
+                let record =
+                    [update.into_vec(), encrypt(pair.side(other(role)), b"behind").unwrap()].concat();
                 let context = pair.side(role);
                 let (message, _) = decrypt(context, &record).unwrap();
                 let rest = if compatible {
                     assert_eq!(SecurityStatus::Success(message.status), RENEGOTIATE);
-                    assert_eq!((message.data.len(), message.extra), (0, 0..record.len()), "the record itself and what follows");
+                    assert_eq!(
+                        (message.data.len(), message.extra),
+                        (0, 0..record.len()),
+                        "the record itself and what follows"
+                    );
                     assert_eq!(decrypt_status(context, &record), E_EXPIRED, "the gate");
                     assert_eq!(encrypt_status(context), E_EXPIRED, "the gate");
                     let (status, output, consumed, extra) = call(context, &record);
@@ -286,7 +297,10 @@ fn decrypt_message_with_post_handshake_records() {
 fn apply_control_token() {
     for mut subject in all_subjects() {
         for reconnects in [true, false] {
-            assert!(subject.context.apply_control_token(ControlToken::Session { reconnects }).is_ok(), "{subject}");
+            assert!(
+                subject.context.apply_control_token(ControlToken::Session { reconnects }).is_ok(),
+                "{subject}"
+            );
         }
         let refused = subject.context.apply_control_token(ControlToken::Renegotiate).unwrap_err();
         assert_eq!(SecurityStatus::Error(refused.status()), UNSUPPORTED, "{subject}");
@@ -300,8 +314,12 @@ fn apply_control_token() {
             Id::S1 | Id::S2 | Id::S5h | Id::S6p | Id::S7h | Id::S3 | Id::S4 | Id::S5e | Id::S7 => {
                 assert_eq!(output.len(), subject.close_len(), "{subject}");
             }
-            Id::S6 | Id::S8 | Id::S6k | Id::S8h => assert_eq!(Some(output), before, "{subject}: byte for byte"),
-            Id::S9local => assert_eq!(output.len(), subject.alert_len(), "{subject}: the fatal alert that is owed"),
+            Id::S6 | Id::S8 | Id::S6k | Id::S8h => {
+                assert_eq!(Some(output), before, "{subject}: byte for byte")
+            }
+            Id::S9local => {
+                assert_eq!(output.len(), subject.alert_len(), "{subject}: the fatal alert that is owed")
+            }
             Id::S9sent | Id::S9received | Id::S9h => assert!(output.is_empty(), "{subject}"),
         }
     }
@@ -315,7 +333,9 @@ fn apply_control_token() {
                 assert_eq!(output.len(), subject.alert_len(), "{subject}");
             }
             Id::S8h if subject.alert_len() == 7 => assert_eq!(output.len(), 7, "{subject}"),
-            Id::S9local => assert_eq!(output.len(), subject.alert_len(), "{subject}: the alert of the failure"),
+            Id::S9local => {
+                assert_eq!(output.len(), subject.alert_len(), "{subject}: the alert of the failure")
+            }
             _ => assert!(output.is_empty(), "{subject}: nothing emitted"),
         }
         if !is_handshake(id) && !matches!(id, Id::S6 | Id::S8 | Id::S9h) {
@@ -347,13 +367,15 @@ fn asking_twice_is_safe() {
 #[test]
 fn query_context_attributes() {
     for subject in all_subjects() {
-        let answers = subject.context.attributes().map(|attributes| attributes.protocol()).map_err(|e| e.status());
+        let answers =
+            subject.context.attributes().map(|attributes| attributes.protocol()).map_err(|e| e.status());
         if is_handshake(subject.id) || subject.id == Id::S9h {
             assert_eq!(answers, Err(ErrorStatus::InvalidHandle), "{subject}");
         } else {
             assert!(answers.is_ok(), "{subject}");
         }
-        let remote = subject.context.remote_certificates().map(|chain| !chain.is_empty()).map_err(|e| e.status());
+        let remote =
+            subject.context.remote_certificates().map(|chain| !chain.is_empty()).map_err(|e| e.status());
         let shown = subject.role == Role::Client && !is_handshake(subject.id) && subject.id != Id::S9h;
         match subject.id {
             // A client that waits for the server's Finished has seen its certificate, one that waits for its flight has not.
@@ -392,7 +414,8 @@ fn the_first_accept() {
     let error = SecurityContext::accept(&inbound, &options, &hello, &mut small).unwrap_err();
     assert_eq!(error.status(), ErrorStatus::InsufficientMemory);
     for garbage in [&[0xfa; 64][..], &[0; 64], b"GET / HTTP/1.1\r\n\r\n"] {
-        let error = SecurityContext::accept(&inbound, &options, garbage, &mut TokenBuffer::allocate()).unwrap_err();
+        let error =
+            SecurityContext::accept(&inbound, &options, garbage, &mut TokenBuffer::allocate()).unwrap_err();
         assert_eq!((error.status(), error.alert_record().len()), (ErrorStatus::InvalidToken, 0));
     }
 }

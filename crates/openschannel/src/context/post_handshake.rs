@@ -164,7 +164,8 @@ pub(super) fn process_token(
         }
     };
     if read_only && consumed == 0 && !gated {
-        return Err(Error::new(ErrorStatus::ContextExpired).because("the own close was sent, and this is no post-handshake record"));
+        return Err(Error::new(ErrorStatus::ContextExpired)
+            .because("the own close was sent, and this is no post-handshake record"));
     }
     if wishes.renegotiate {
         send.decline_renegotiation(output)?;

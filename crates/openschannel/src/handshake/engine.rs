@@ -52,7 +52,8 @@ impl Engine {
         alpn: Option<&[Vec<u8>]>,
         slot: &mut ConnectionSlot,
     ) -> Result<Self, rustls::Error> {
-        let connection = with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
+        let connection =
+            with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
         Ok(Self { connection: Connection::Server(Box::new(connection)), held: Vec::new() })
     }
 
@@ -68,21 +69,27 @@ impl Engine {
     }
 
     /// Runs rustls until it wants more input, is finished, or fails.
-    pub(super) fn drive(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) -> Result<Progress, rustls::Error> {
+    pub(super) fn drive(
+        &mut self,
+        slot: &mut ConnectionSlot,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
-        with_slot(slot, || loop {
-            let (discard, next) = match connection {
-                Connection::Client(client) => act(client.process_tls_records(held), output),
-                Connection::Server(server) => act(server.process_tls_records(held), output),
-            };
-            held.drain(..discard.min(held.len()));
-            match next {
-                Act::Again => {}
-                Act::Blocked => return Ok(Progress::WantsMore),
-                // A TLS 1.3 server may write before it has seen the client's Finished.
-                Act::MayWrite if common(connection).is_handshaking() => return Ok(Progress::WantsMore),
-                Act::MayWrite => return Ok(Progress::Finished),
-                Act::Failed(error) => return Err(error),
+        with_slot(slot, || {
+            loop {
+                let (discard, next) = match connection {
+                    Connection::Client(client) => act(client.process_tls_records(held), output),
+                    Connection::Server(server) => act(server.process_tls_records(held), output),
+                };
+                held.drain(..discard.min(held.len()));
+                match next {
+                    Act::Again => {}
+                    Act::Blocked => return Ok(Progress::WantsMore),
+                    // A TLS 1.3 server may write before it has seen the client's Finished.
+                    Act::MayWrite if common(connection).is_handshaking() => return Ok(Progress::WantsMore),
+                    Act::MayWrite => return Ok(Progress::Finished),
+                    Act::Failed(error) => return Err(error),
+                }
             }
         })
     }
@@ -164,7 +171,9 @@ fn act<Data>(status: UnbufferedStatus<'_, '_, Data>, output: &mut Vec<u8>) -> (u
                     output.truncate(at + written);
                     Act::Again
                 }
-                Err(_) => Act::Failed(rustls::Error::General("a handshake record could not be written".into())),
+                Err(_) => {
+                    Act::Failed(rustls::Error::General("a handshake record could not be written".into()))
+                }
             }
         }
         Ok(ConnectionState::TransmitTlsData(sent)) => {

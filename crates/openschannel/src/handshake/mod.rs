@@ -25,9 +25,9 @@ mod tickets;
 mod watch;
 
 pub(crate) use handover::HandedOver;
-pub(crate) use tickets::{Resumption, Tickets};
 pub(crate) use key_schedule::{CannotExport, Exporter, TrafficSecret};
 pub(crate) use messages::{Messages, message_type};
+pub(crate) use tickets::{Resumption, Tickets};
 
 use std::net::Ipv4Addr;
 
@@ -81,13 +81,21 @@ enum CertificateQuestion {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Nothing could be consumed: at least so many bytes are missing.
-    Incomplete { missing: usize },
-    Continue { consumed: usize },
+    Incomplete {
+        missing: usize,
+    },
+    Continue {
+        consumed: usize,
+    },
     /// The handshake is done; [`Handshake::hand_over`] is next.
-    Finished { consumed: usize },
+    Finished {
+        consumed: usize,
+    },
     NeedsCredentials,
     /// The peer's close_notify.
-    PeerClosed { consumed: usize },
+    PeerClosed {
+        consumed: usize,
+    },
 }
 
 impl Handshake {
@@ -98,7 +106,8 @@ impl Handshake {
         options: &ContextOptions,
         output: &mut Vec<u8>,
     ) -> Result<Self, Error> {
-        let target = target.map(|name| name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty());
+        let target =
+            target.map(|name| name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty());
         let server_name = match target {
             Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| {
                 Error::new(ErrorStatus::TargetUnknown)
@@ -136,7 +145,8 @@ impl Handshake {
             client_auth: options.client_auth,
             ..ConnectionSlot::default()
         };
-        let engine = Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
+        let engine =
+            Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
         let watch = Watch::new(Role::Server, highest_version(credentials.protocols()));
         let resumption = Resumption::server(credentials);
         Ok(Self::new(Role::Server, engine, slot, watch, resumption, CertificateQuestion::Settled))
@@ -190,7 +200,9 @@ impl Handshake {
             let rest = token.get(at..).unwrap_or_default();
             let (content_type, len) = match frame(rest, MAX_FRAGMENT_BEFORE_VERSION) {
                 Ok(Framing::Complete { content_type, len }) => (content_type, len),
-                Ok(Framing::Incomplete { missing }) if at == start => return Ok(Step::Incomplete { missing }),
+                Ok(Framing::Incomplete { missing }) if at == start => {
+                    return Ok(Step::Incomplete { missing });
+                }
                 Ok(Framing::Incomplete { .. }) => break,
                 Err(error) => return Err(self.refuse(self.framing_failure(error))),
             };
@@ -408,16 +420,17 @@ enum Received {
 pub(crate) fn seal_alert(sealer: &mut Sealer, alert: Alert) -> Result<Vec<u8>, Error> {
     let content = alert.to_bytes();
     let mut record = vec![0; sealer.record_len(content.len())];
-    sealer
-        .seal_copy(crate::record::ContentType::ALERT, &content, &mut record)
-        .map_err(|_| Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up"))?;
+    sealer.seal_copy(crate::record::ContentType::ALERT, &content, &mut record).map_err(|_| {
+        Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up")
+    })?;
     Ok(record)
 }
 
 /// The records before the last one, and the last one.
 fn last_record(records: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
-    while let Ok(Framing::Complete { len, .. }) = frame(records.get(at..).unwrap_or_default(), MAX_FRAGMENT_BEFORE_VERSION)
+    while let Ok(Framing::Complete { len, .. }) =
+        frame(records.get(at..).unwrap_or_default(), MAX_FRAGMENT_BEFORE_VERSION)
         && at + len < records.len()
     {
         at += len;

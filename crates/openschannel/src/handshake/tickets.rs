@@ -24,7 +24,8 @@ impl Tickets {
     /// Stores the session of a NewSessionTicket; `body` is the message without its header (RFC 8446 section 4.6.1).
     pub(crate) fn store(&mut self, body: &[u8]) -> Result<(), Error> {
         let Kept { kernel, slot } = &mut *self.0;
-        with_slot(slot, || kernel.handle_new_session_ticket(body)).map_err(|_| Error::from(LocalFailure::DecodeError))
+        with_slot(slot, || kernel.handle_new_session_ticket(body))
+            .map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 }
 
@@ -53,9 +54,10 @@ impl Resumption {
     /// Takes over the session identifiers a server has given out in the handshake.
     pub(super) fn with_session_ids(self, slot: &mut ConnectionSlot) -> Self {
         match self {
-            Self::Server { credentials, .. } => {
-                Self::Server { credentials, session_ids: core::mem::take(&mut slot.server_session_ids).into() }
-            }
+            Self::Server { credentials, .. } => Self::Server {
+                credentials,
+                session_ids: core::mem::take(&mut slot.server_session_ids).into(),
+            },
             client => client,
         }
     }

@@ -8,7 +8,9 @@ use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fa
 use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
-use crate::record::{ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame};
+use crate::record::{
+    ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame,
+};
 
 /// What one incoming record is, as far as the handshake's keys can tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,7 +173,11 @@ impl Watch {
     }
 
     /// TLS 1.2: verify_data of the connection's first Finished, `tls-unique` (RFC 5929 section 3).
-    pub(super) fn first_verify_data(&self, secrets: &Secrets, suite: SupportedCipherSuite) -> Option<[u8; 12]> {
+    pub(super) fn first_verify_data(
+        &self,
+        secrets: &Secrets,
+        suite: SupportedCipherSuite,
+    ) -> Option<[u8; 12]> {
         let (writer, record) = self.first_finished.as_ref()?;
         let material = self.tls12_material(*writer, secrets, Some(suite))?;
         let mut record = record.clone();
@@ -189,7 +195,8 @@ impl Watch {
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
     fn peek(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Seen {
         if self.opener.is_none() {
-            self.opener = self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
+            self.opener =
+                self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
         }
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
@@ -214,7 +221,9 @@ impl Watch {
             match (self.role, message.message_type) {
                 (Role::Server, message_type::CLIENT_HELLO) => {
                     let fallback = client_hello_fallback(&message.body);
-                    if fallback.is_some_and(|(signalled, highest)| signalled && highest < self.highest_version) {
+                    if fallback
+                        .is_some_and(|(signalled, highest)| signalled && highest < self.highest_version)
+                    {
                         seen = Seen::Fallback;
                     }
                 }
@@ -234,7 +243,9 @@ impl Watch {
                         seen = Seen::CertificateRequest;
                     }
                 }
-                (Role::Client, kind) if matches!(self.request, Request::Open) && self.is_past_request(kind) => {
+                (Role::Client, kind)
+                    if matches!(self.request, Request::Open) && self.is_past_request(kind) =>
+                {
                     self.request = Request::Never;
                 }
                 _ => {}

@@ -1,9 +1,13 @@
 //! A context in each state of section 3, with the peer that led it there.
 
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
 use std::fmt;
 
 use openschannel::alert::{Alert, AlertDescription};
-use openschannel::credentials::{ClientAuth, InboundCredentials, OutboundCredentials, PostHandshake, Protocols};
+use openschannel::credentials::{
+    ClientAuth, InboundCredentials, OutboundCredentials, PostHandshake, Protocols,
+};
 use openschannel::status::SuccessStatus;
 use openschannel::{ContextOptions, ControlToken, KeyUpdateRequest, Role, SecurityContext, TokenBuffer};
 
@@ -175,7 +179,10 @@ fn established(id: Id, role: Role, version: Protocols) -> Subject {
             assert!(!control(&mut subject.context, ControlToken::Alert(alert)).is_empty());
         }
         Id::S9received => {
-            let alert = control(&mut subject.peer, ControlToken::Alert(Alert::fatal(AlertDescription::ACCESS_DENIED)));
+            let alert = control(
+                &mut subject.peer,
+                ControlToken::Alert(Alert::fatal(AlertDescription::ACCESS_DENIED)),
+            );
             decrypt(&mut subject.context, &alert).unwrap_err();
         }
         Id::S9local => {
@@ -226,7 +233,10 @@ fn needs_credentials(version: Protocols) -> Subject {
     let (server, flight) = accept(&inbound, &hello);
     let mut output = TokenBuffer::allocate();
     let outcome = client.initialize_security_context(None, &flight, &mut output).unwrap();
-    assert_eq!((outcome.status, outcome.consumed, outcome.extra), (SuccessStatus::IncompleteCredentials, 0, 0));
+    assert_eq!(
+        (outcome.status, outcome.consumed, outcome.extra),
+        (SuccessStatus::IncompleteCredentials, 0, 0)
+    );
     assert!(output.is_empty());
     let sealed = version == Protocols::TLS1_3;
     Subject {
@@ -277,8 +287,8 @@ fn sealed_phase(role: Role, version: Protocols) -> Option<Subject> {
         (Role::Client, true) => {
             let mut subject = handshaking(Id::S6k, role, version);
             let server_hello = 5 + usize::from(u16::from_be_bytes([subject.wire[3], subject.wire[4]]));
-            let flight: Vec<u8> = subject.wire.drain(..server_hello).collect();
-            assert_eq!(deliver(&mut subject.context, &mut flight.clone()).len(), 6, "ChangeCipherSpec");
+            let mut flight: Vec<u8> = subject.wire.drain(..server_hello).collect();
+            assert_eq!(deliver(&mut subject.context, &mut flight).len(), 6, "ChangeCipherSpec");
             subject
         }
         (Role::Client, false) => {
@@ -305,8 +315,8 @@ fn sealed_phase(role: Role, version: Protocols) -> Option<Subject> {
             let (outbound, inbound) = credentials(version);
             Pair::establish(&outbound, &inbound, &ContextOptions::default());
             let (mut client, hello) = begin(&outbound);
-            let (server, flight) = accept(&inbound, &hello);
-            let wire = deliver(&mut client, &mut flight.clone());
+            let (server, mut flight) = accept(&inbound, &hello);
+            let wire = deliver(&mut client, &mut flight);
             Subject {
                 id: Id::S6k,
                 role,

@@ -181,7 +181,7 @@ fn a_session_that_was_offered_and_not_resumed_leaves_no_trace() {
 #[test]
 fn nameless_targets_keep_nothing() {
     for version in BOTH {
-        let pair = pair(version, |c| c, |s| s);
+        let pair = pair(version, |c| c.server_name_check(false), |s| s);
         let nameless = || ConnectionSlot { no_target: true, ..ConnectionSlot::default() };
         for _ in 0..2 {
             let slot = ConnectionSlot::default();

@@ -243,7 +243,7 @@ fn refusals_of_real_chains_through_handshakes() {
 }
 
 #[test]
-fn name_check_can_be_off_for_the_credential_or_for_lack_of_a_name() {
+fn the_name_is_checked_unless_the_credential_says_not_to() {
     let authority = Authority::new("Root");
     let server =
         InboundCredentials::builder().identity(authority.identity(&["a.example"])).acquire().unwrap();
@@ -253,7 +253,11 @@ fn name_check_can_be_off_for_the_credential_or_for_lack_of_a_name() {
     let checked = builder.acquire().unwrap();
     assert!(connect(&checked, &server, "b.example").client.is_err());
     let nameless = ConnectionSlot { no_target: true, ..ConnectionSlot::default() };
-    connect_with(&checked, &server, "192.0.2.1", nameless, ConnectionSlot::default()).succeeded();
+    let outcome = connect_with(&checked, &server, "192.0.2.1", nameless, ConnectionSlot::default());
+    let told = outcome.client_slot.rejection.unwrap();
+    assert_eq!((told.status, told.alert), (ErrorStatus::WrongPrincipal, AlertDescription::BAD_CERTIFICATE));
+    let nameless = ConnectionSlot { no_target: true, ..ConnectionSlot::default() };
+    connect_with(&unchecked, &server, "192.0.2.1", nameless, ConnectionSlot::default()).succeeded();
     let stranger =
         OutboundCredentials::builder().trust(Authority::new("Other").trust()).server_name_check(false);
     assert!(connect(&stranger.acquire().unwrap(), &server, "b.example").client.is_err());
