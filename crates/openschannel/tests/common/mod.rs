@@ -1,5 +1,5 @@
 //! Two contexts in one process: certificates, credentials, and the token loop.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::LazyLock;
 
