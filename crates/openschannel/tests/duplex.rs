@@ -9,9 +9,13 @@ use std::thread;
 use std::time::Instant;
 
 use common::*;
-use openschannel::credentials::{ClientSession, ClientSessionStore, MemoryClientSessions, NamedGroup, Protocols};
+use openschannel::credentials::{
+    ClientSession, ClientSessionStore, MemoryClientSessions, NamedGroup, Protocols,
+};
 use openschannel::status::{ErrorStatus, SuccessStatus};
-use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer};
+use openschannel::{
+    ContextOptions, KeyUpdateRequest, ReadEnd, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer,
+};
 
 /// Bytes each way, 1 GB.
 const TOTAL: u64 = 1 << 30;
@@ -141,7 +145,9 @@ fn full_duplex(protocols: Protocols) {
         for (receive, _) in &read {
             assert_eq!((receive.read_end(), receive.bytes_received()), (ReadEnd::Clean, TOTAL));
         }
-        for (own_asked, peer_asked, arrived) in [(asked[0], asked[1], read[0].1), (asked[1], asked[0], read[1].1)] {
+        for (own_asked, peer_asked, arrived) in
+            [(asked[0], asked[1], read[0].1), (asked[1], asked[0], read[1].1)]
+        {
             if protocols == Protocols::TLS1_3 {
                 assert_eq!(own_asked, TOTAL / MESSAGE as u64 / RECORDS_PER_UPDATE);
                 // The peer's own, and its answers to ours: several questions may get one answer, one may ride on the peer's own, and
@@ -153,7 +159,8 @@ fn full_duplex(protocols: Protocols) {
         }
     });
     // Past the test harness, which shows print! of failed tests only.
-    writeln!(std::io::stderr(), "{protocols:?}: {TOTAL} bytes each way in {:.1?}", started.elapsed()).unwrap();
+    writeln!(std::io::stderr(), "{protocols:?}: {TOTAL} bytes each way in {:.1?}", started.elapsed())
+        .unwrap();
 }
 
 #[test]
@@ -217,7 +224,8 @@ fn the_sending_half_goes_on_while_decrypting_stands_still() {
     let gate = Gate { inner: MemoryClientSessions::new(8), entered, leave: Mutex::new(leave) };
     let outbound = outbound().protocols(Protocols::TLS1_3).session_store(Arc::new(gate)).acquire().unwrap();
     let inbound = inbound().protocols(Protocols::TLS1_3).acquire().unwrap();
-    let Pair { client, server, to_client, .. } = Pair::establish(&outbound, &inbound, &ContextOptions::default());
+    let Pair { client, server, to_client, .. } =
+        Pair::establish(&outbound, &inbound, &ContextOptions::default());
     assert!(!to_client.is_empty(), "tickets wait");
     let ((mut send, mut receive), (_server_send, mut server_receive)) = (halves(client), halves(server));
 
@@ -283,7 +291,11 @@ fn the_receiving_half_goes_on_while_nothing_is_sent() {
         assert_eq!((end.status, receive.read_end()), (SuccessStatus::ContextExpired, ReadEnd::Clean));
         drop(stop);
         let send = idle.join().unwrap();
-        assert_eq!(send.is_reply_due(), protocols == Protocols::TLS1_3, "a hundred requests are one answer owed");
+        assert_eq!(
+            send.is_reply_due(),
+            protocols == Protocols::TLS1_3,
+            "a hundred requests are one answer owed"
+        );
     }
 }
 
