@@ -67,8 +67,7 @@ impl Engine {
         self.drive(slot, output)
     }
 
-    /// Runs rustls until it wants more input, is finished, or fails. Called again after a failure it gives the alert record
-    /// first and then the failure once more; rustls wants to see the same held bytes for that.
+    /// Runs rustls until it wants more input, is finished, or fails.
     pub(super) fn drive(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
         with_slot(slot, || loop {
@@ -86,6 +85,23 @@ impl Engine {
                 Act::Failed(error) => return Err(error),
             }
         })
+    }
+
+    /// After a failure: what rustls has written for the peer, its alert last. It is asked only as long as something waits to be sent:
+    /// beyond that it would read the input that made it fail again, which it is not made for.
+    pub(super) fn take_last_words(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) {
+        let Self { connection, held } = self;
+        with_slot(slot, || {
+            while common(connection).wants_write() {
+                let (_, next) = match connection {
+                    Connection::Client(client) => act(client.process_tls_records(held), output),
+                    Connection::Server(server) => act(server.process_tls_records(held), output),
+                };
+                if !matches!(next, Act::Again) {
+                    return;
+                }
+            }
+        });
     }
 
     pub(super) fn state(&self) -> &CommonState {

@@ -371,10 +371,17 @@ impl Handshake {
         self.resumption.forget_in_handshake(&self.slot);
         let mut token = core::mem::take(&mut self.output);
         let before = token.len();
-        // The engine gives its alert and then the same failure again.
-        self.engine.drive(&mut self.slot, &mut token).err();
+        self.engine.take_last_words(&mut self.slot, &mut token);
         let alert = self.read_own_alert(token.get(before..).unwrap_or_default());
-        failure::translate(error, self.slot.rejection.as_ref(), alert).with_alert_record(token)
+        let failure = failure::translate(error, self.slot.rejection.as_ref(), alert);
+        // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
+        if token.len() == before
+            && let Some(alert) = failure.alert()
+            && let Ok(record) = self.alert_record(alert)
+        {
+            token.extend(record);
+        }
+        failure.with_alert_record(token)
     }
 
     /// What the engine's last record, an alert of its own, says.
