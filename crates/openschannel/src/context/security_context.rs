@@ -186,7 +186,7 @@ impl SecurityContext {
     /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn decrypt_message(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
         match &mut self.phase {
-            Phase::Established { receive, .. } => receive.decrypt(buffer),
+            Phase::Established { receive, .. } if self.unsent.is_none() => receive.decrypt(buffer),
             _ => Err(unfinished()),
         }
     }
@@ -209,7 +209,7 @@ impl SecurityContext {
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn send_half(&mut self) -> Result<&mut SendHalf, Error> {
         match &mut self.phase {
-            Phase::Established { send, .. } => Ok(send),
+            Phase::Established { send, .. } if self.unsent.is_none() => Ok(send),
             _ => Err(unfinished()),
         }
     }
@@ -219,10 +219,10 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn attributes(&self) -> Result<&Attributes, Error> {
-        let finished = matches!(self.phase, Phase::Established { .. });
-        table::query(self.state(), finished).map_err(|status| Error::new(status).because(UNFINISHED))?;
+        table::query(self.state(), self.is_established())
+            .map_err(|status| Error::new(status).because(UNFINISHED))?;
         match &self.phase {
-            Phase::Established { send, .. } => Ok(&send.attributes),
+            Phase::Established { send, .. } if self.unsent.is_none() => Ok(&send.attributes),
             _ => Err(unfinished()),
         }
     }
@@ -297,7 +297,7 @@ impl SecurityContext {
             Phase::Failed(failed) => in_handshake(failed.read_end, failed.close_sent),
             Phase::Established { send, receive } => ClosingReport {
                 read_end: receive.read_end(),
-                handshake_complete: true,
+                handshake_complete: self.is_established(),
                 close_sent: send.close_sent(),
                 bytes_sent: send.bytes_sent(),
                 bytes_received: receive.bytes_received(),
@@ -305,9 +305,10 @@ impl SecurityContext {
         }
     }
 
-    /// Whether the handshake is finished.
+    /// Whether the handshake is finished. It is not while its last token waits for a large enough buffer: what is encrypted may only
+    /// follow that token.
     pub fn is_established(&self) -> bool {
-        matches!(self.phase, Phase::Established { .. })
+        matches!(self.phase, Phase::Established { .. }) && self.unsent.is_none()
     }
 
     /// Which side this is.

@@ -124,7 +124,7 @@ impl Engine {
         match self.connection {
             Connection::Client(client) => {
                 let (secrets, kernel) = client.dangerous_into_kernel_connection()?;
-                Ok((secrets, Some(Tickets::new(kernel, slot.for_tickets()))))
+                Ok((secrets, slot.for_tickets().map(|slot| Tickets::new(kernel, slot))))
             }
             Connection::Server(server) => {
                 let (secrets, kernel) = server.dangerous_into_kernel_connection()?;

@@ -387,15 +387,22 @@ impl Handshake {
         let (handshake, alert) = last_record(token.get(before..).unwrap_or_default());
         self.watch.outgoing(handshake);
         let alert = self.read_own_alert(alert);
-        match self.slot.key_error.take() {
+        let failure = match self.slot.key_error.take() {
             // The engine only knows that there is no signature.
             Some(key_error) => match alert {
                 Some(alert) => key_error.with_alert(alert),
                 None => key_error,
             },
             None => failure::translate(error, self.slot.rejection.as_ref(), alert),
+        };
+        // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
+        if token.len() == before
+            && let Some(alert) = failure.alert()
+            && let Ok(record) = self.alert_record(alert)
+        {
+            token.extend(record);
         }
-        .with_alert_record(token)
+        failure.with_alert_record(token)
     }
 
     /// What the engine's last record, an alert of its own, says.

@@ -4,7 +4,7 @@ use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 
 use crate::alert::LocalFailure;
-use crate::credentials::slot::{ConnectionSlot, with_slot};
+use crate::credentials::slot::{ConnectionSlot, TicketSlot, with_slot};
 use crate::credentials::{InboundCredentials, OutboundCredentials};
 use crate::status::Error;
 
@@ -13,18 +13,18 @@ pub(crate) struct Tickets(Box<Kept>);
 
 struct Kept {
     kernel: KernelConnection<ClientConnectionData>,
-    slot: ConnectionSlot,
+    slot: TicketSlot,
 }
 
 impl Tickets {
-    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>, slot: ConnectionSlot) -> Self {
+    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>, slot: TicketSlot) -> Self {
         Self(Box::new(Kept { kernel, slot }))
     }
 
     /// Stores the session of a NewSessionTicket; `body` is the message without its header (RFC 8446 section 4.6.1).
     pub(crate) fn store(&mut self, body: &[u8]) -> Result<(), Error> {
         let Kept { kernel, slot } = &mut *self.0;
-        with_slot(slot, || kernel.handle_new_session_ticket(body))
+        with_slot(&mut slot.slot(), || kernel.handle_new_session_ticket(body))
             .map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 }

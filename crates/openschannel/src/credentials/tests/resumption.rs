@@ -320,14 +320,17 @@ fn a_session_made_with_a_certificate_needs_that_certificate() {
 
 #[test]
 fn tickets_can_be_taken_in_with_a_slot_of_their_own() {
-    let slot =
-        ConnectionSlot { manual_validation: true, sessions_disabled: true, ..ConnectionSlot::default() };
-    let tickets = slot.for_tickets();
-    assert!(tickets.manual_validation && tickets.sessions_disabled && !tickets.keeps_sessions());
+    let slot = ConnectionSlot { manual_validation: true, ..ConnectionSlot::default() };
+    let tickets = slot.for_tickets().expect("sessions are kept");
+    assert!(tickets.slot().manual_validation && tickets.slot().keeps_sessions());
     let refused = Err(Rejection::new(crate::status::ErrorStatus::UntrustedRoot));
-    let slot = ConnectionSlot { validation: Some(refused), ..ConnectionSlot::default() };
-    assert!(!slot.for_tickets().keeps_sessions(), "a refused peer leaves no session");
-    assert!(ConnectionSlot::default().for_tickets().keeps_sessions());
+    for (why, slot) in [
+        ("switched off", ConnectionSlot { sessions_disabled: true, ..ConnectionSlot::default() }),
+        ("no target", ConnectionSlot { no_target: true, ..ConnectionSlot::default() }),
+        ("a refused peer", ConnectionSlot { validation: Some(refused), ..ConnectionSlot::default() }),
+    ] {
+        assert!(slot.for_tickets().is_none(), "{why}: no session is left");
+    }
 }
 
 #[test]
