@@ -96,14 +96,6 @@ impl InboundCredentials {
         self.inner.settings.rekey_after
     }
 
-    pub(crate) fn validation(&self) -> Validation {
-        self.inner.settings.validation
-    }
-
-    pub(crate) fn client_auth(&self) -> ClientAuth {
-        self.inner.client_auth
-    }
-
     /// Whether both are handles of one and the same credential.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

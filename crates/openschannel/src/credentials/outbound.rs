@@ -84,10 +84,6 @@ impl OutboundCredentials {
         self.inner.settings.rekey_after
     }
 
-    pub(crate) fn validation(&self) -> Validation {
-        self.inner.settings.validation
-    }
-
     /// Whether both are handles of one and the same credential.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

@@ -232,14 +232,11 @@ mod tests {
     #[test]
     fn a_panic_gives_the_slot_back() {
         let mut slot = ConnectionSlot::default();
-        let work = AssertUnwindSafe(|| {
-            with_slot(&mut slot, || {
-                current(|slot| slot.peer_chain.push(vec![7]));
-                panic!("a callback failed")
-            })
-        });
-        let outcome: Result<(), _> = catch_unwind(work);
-        assert!(outcome.is_err());
+        let work = || {
+            current(|slot| slot.peer_chain.push(vec![7]));
+            panic!("a callback failed");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| with_slot(&mut slot, work))).is_err());
         assert_eq!(slot.peer_chain, [[7]]);
         assert!(current(|_| ()).is_none());
     }

@@ -67,8 +67,7 @@ impl Engine {
         self.drive(slot, output)
     }
 
-    /// Runs rustls until it wants more input, is finished, or fails. Called again after a failure it gives the alert record
-    /// first and then the failure once more; rustls wants to see the same held bytes for that.
+    /// Runs rustls until it wants more input, is finished, or fails.
     pub(super) fn drive(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
         with_slot(slot, || loop {
@@ -86,6 +85,24 @@ impl Engine {
                 Act::Failed(error) => return Err(error),
             }
         })
+    }
+
+    /// Behind a failure: what rustls still wants to say, its alert last. It has to see the held bytes again, and must not be run
+    /// beyond its own output, or it fails on them a second time.
+    pub(super) fn drain_failed(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) {
+        let Self { connection, held } = self;
+        with_slot(slot, || {
+            while common(connection).wants_write() {
+                let (discard, next) = match connection {
+                    Connection::Client(client) => act(client.process_tls_records(held), output),
+                    Connection::Server(server) => act(server.process_tls_records(held), output),
+                };
+                held.drain(..discard.min(held.len()));
+                if !matches!(next, Act::Again) {
+                    break;
+                }
+            }
+        });
     }
 
     pub(super) fn state(&self) -> &CommonState {

@@ -325,7 +325,7 @@ impl Handshake {
                 Ok(Received::Ignored)
             }
             ReceivedAlert::Failed(status) => {
-                self.resumption.forget_in_handshake(&self.slot);
+                self.resumption.forget_after_failure();
                 Err(Error::new(status).by(Fault::Peer).with_received_alert(alert))
             }
         }
@@ -341,7 +341,7 @@ impl Handshake {
 
     /// Ends the handshake for a reason the engine has not seen. The engine is not asked for anything after this.
     fn refuse(&mut self, failure: LocalFailure) -> Error {
-        self.resumption.forget_in_handshake(&self.slot);
+        self.resumption.forget_after_failure();
         let error = Error::from(failure);
         let Some(alert) = failure.alert().map(Alert::fatal) else { return error };
         let Ok(record) = self.alert_record(alert) else { return error };
@@ -368,13 +368,22 @@ impl Handshake {
                 .with_alert(alert)
                 .with_alert_record(record);
         }
-        self.resumption.forget_in_handshake(&self.slot);
+        self.resumption.forget_after_failure();
         let mut token = core::mem::take(&mut self.output);
         let before = token.len();
-        // The engine gives its alert and then the same failure again.
-        self.engine.drive(&mut self.slot, &mut token).err();
-        let alert = self.read_own_alert(token.get(before..).unwrap_or_default());
-        failure::translate(error, self.slot.rejection.as_ref(), alert).with_alert_record(token)
+        self.engine.drain_failed(&mut self.slot, &mut token);
+        let (handshake, alert) = last_record(token.get(before..).unwrap_or_default());
+        self.watch.outgoing(handshake);
+        let alert = self.read_own_alert(alert);
+        match self.slot.key_error.take() {
+            // The engine only knows that there is no signature.
+            Some(key_error) => match alert {
+                Some(alert) => key_error.with_alert(alert),
+                None => key_error,
+            },
+            None => failure::translate(error, self.slot.rejection.as_ref(), alert),
+        }
+        .with_alert_record(token)
     }
 
     /// What the engine's last record, an alert of its own, says.
@@ -403,6 +412,17 @@ pub(crate) fn seal_alert(sealer: &mut Sealer, alert: Alert) -> Result<Vec<u8>, E
         .seal_copy(crate::record::ContentType::ALERT, &content, &mut record)
         .map_err(|_| Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up"))?;
     Ok(record)
+}
+
+/// The records before the last one, and the last one.
+fn last_record(records: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    while let Ok(Framing::Complete { len, .. }) = frame(records.get(at..).unwrap_or_default(), MAX_FRAGMENT_BEFORE_VERSION)
+        && at + len < records.len()
+    {
+        at += len;
+    }
+    records.split_at_checked(at).unwrap_or_default()
 }
 
 fn highest_version(protocols: Protocols) -> usize {

@@ -60,7 +60,15 @@ impl Resumption {
         }
     }
 
-    /// Drops what is stored of an unfinished handshake's session.
+    /// A handshake failed: a client does not offer the session again. A server keeps it: whoever replays a ticket that was seen on
+    /// the wire must not be able to end somebody else's session.
+    pub(super) fn forget_after_failure(&self) {
+        if let Self::Client { .. } = self {
+            self.forget();
+        }
+    }
+
+    /// Drops what is stored of an unfinished handshake's session, because the caller asks.
     pub(super) fn forget_in_handshake(&self, slot: &ConnectionSlot) {
         match self {
             Self::Server { credentials, .. } => credentials.forget_sessions(&slot.server_session_ids),

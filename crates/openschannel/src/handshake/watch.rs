@@ -52,6 +52,7 @@ pub(super) struct Watch {
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
     opener: Option<Opener>,
+    has_opened: bool,
     peer_changed_cipher: bool,
     own_changed_cipher: bool,
     /// Own TLS 1.2 records since the own ChangeCipherSpec.
@@ -76,6 +77,7 @@ impl Watch {
             server_hello: None,
             request: if role == Role::Client { Request::Open } else { Request::Never },
             opener: None,
+            has_opened: false,
             peer_changed_cipher: false,
             own_changed_cipher: false,
             sealed_by_engine: 0,
@@ -100,6 +102,8 @@ impl Watch {
             }
             ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
             ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
+            // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
+            ContentType::ALERT if self.has_opened => Seen::Handshake,
             ContentType::ALERT => seen_alert(fragment),
             _ if self.peer_protects() => {
                 self.keep_first_finished(Writer::Peer, record);
@@ -190,6 +194,7 @@ impl Watch {
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
         let Ok(opened) = opener.open(&mut copy) else { return Seen::Handshake };
+        self.has_opened = true;
         let content = copy.get(opened.content).unwrap_or_default();
         match opened.content_type {
             ContentType::ALERT => seen_alert(content),
@@ -229,7 +234,9 @@ impl Watch {
                         seen = Seen::CertificateRequest;
                     }
                 }
-                (Role::Client, kind) if self.is_past_request(kind) => self.request = Request::Never,
+                (Role::Client, kind) if matches!(self.request, Request::Open) && self.is_past_request(kind) => {
+                    self.request = Request::Never;
+                }
                 _ => {}
             }
         }
