@@ -364,7 +364,7 @@ impl SecurityContext {
         if waiting == Waiting::Nothing
             && let Some(unsent) = self.unsent.take()
         {
-            return self.deliver(unsent, output);
+            return self.deliver_again(unsent, input, output);
         }
         let answer = if input.is_empty() { table::empty(state, waiting) } else { table::token(state, waiting) };
         match answer {
@@ -440,6 +440,24 @@ impl SecurityContext {
             }
         };
         self.deliver(Unsent { token, outcome }, output)
+    }
+
+    /// Gives out a token that found no room before, for the input it was the answer to; more bytes may have come behind it.
+    fn deliver_again(
+        &mut self,
+        unsent: Unsent,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        let TokenOutcome { status, consumed, .. } = unsent.outcome;
+        if let Some(missing) = consumed.checked_sub(input.len()).filter(|missing| *missing > 0) {
+            self.unsent = Some(unsent);
+            return Err(Error::new(ErrorStatus::IncompleteMessage)
+                .because("the input is shorter than the one whose answer found no room")
+                .with_missing(missing));
+        }
+        let outcome = TokenOutcome::consumed(status, consumed, input);
+        self.deliver(Unsent { token: unsent.token, outcome }, output)
     }
 
     /// Gives a token out, or keeps it for the next call.
