@@ -196,7 +196,8 @@ impl SendHalf {
     /// ```
     ///
     /// # Errors
-    /// SEC_E_CONTEXT_EXPIRED when the connection has failed; the peer then takes no close_notify.
+    /// SEC_E_CONTEXT_EXPIRED when the connection has failed; the peer then takes no close_notify. If the failure was found on this side
+    /// and the peer was not told yet, the record given is the fatal alert it is owed.
     pub fn close(mut self) -> Result<Vec<u8>, Error> {
         let mut output = TokenBuffer::allocate();
         self.keep(Alert::CLOSE_NOTIFY);
