@@ -500,7 +500,7 @@ impl SecurityContext {
     /// S1 to S3: the engine's keys go to the two halves, the rest of it away.
     fn establish(&mut self) -> Result<(), Error> {
         let Phase::Handshaking(handshaking) = self.give_up() else { return Err(unfinished()) };
-        let close_sent = handshaking.close_sent;
+        let (close_sent, read_end) = (handshaking.close_sent, handshaking.read_end);
         let parts = handshaking.handshake.hand_over(self.post_handshake)?;
         let attributes = Arc::new(parts.attributes);
         let shared = Arc::new(Shared::default());
@@ -513,7 +513,7 @@ impl SecurityContext {
             attributes.clone(),
         );
         send.close_sent_in_handshake(close_sent);
-        let receive = ReceiveHalf::new(
+        let mut receive = ReceiveHalf::new(
             parts.opener,
             parts.receive_secret,
             parts.tickets,
@@ -523,6 +523,7 @@ impl SecurityContext {
             shared,
             attributes,
         );
+        receive.end(read_end);
         self.phase = Phase::Established { send, receive };
         Ok(())
     }
