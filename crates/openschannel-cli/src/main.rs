@@ -1,3 +1,49 @@
-//! The program `openschannel`.
+//! The program `openschannel`: connections that open, talk and end properly, over the Schannel provider.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod certs;
+mod demo;
+mod exit;
+mod options;
+mod report;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Exit, Failure};
+
+/// TLS connections that open, talk and end properly.
+#[derive(Debug, Parser)]
+#[command(name = "openschannel", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoOptions),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; where it cannot be printed nobody is there to read it.
+            error.print().ok();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
+        }
+    };
+    let result = match &cli.command {
+        Command::Demo(options) => demo::run(options),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.tell();
+            Failure::exit(&failure).into()
+        }
+    }
+}

@@ -155,7 +155,13 @@ impl Attributes {
             (Protocol::Tls13, _) if self.post_handshake == PostHandshake::Quiet => (5, 17 + REFRESH_ROOM),
             (Protocol::Tls13, _) => (5, 17),
         };
-        StreamSizes { header, trailer, maximum_message: crate::record::MAX_PLAINTEXT, buffers: 4, block_size: 16 }
+        StreamSizes {
+            header,
+            trailer,
+            maximum_message: crate::record::MAX_PLAINTEXT,
+            buffers: 4,
+            block_size: 16,
+        }
     }
 
     /// SECPKG_ATTR_CONNECTION_INFO.
@@ -257,7 +263,7 @@ impl Attributes {
     /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave; [`None`] if there was none (manual
     /// validation, no certificate, a resumed session).
     pub fn validation_result(&self) -> Option<Result<(), &Rejection>> {
-        self.validation.as_ref().map(|result| result.as_ref().map(|()| ()))
+        self.validation.as_ref().map(|result| result.as_ref().copied())
     }
 
     /// SECPKG_ATTR_LIFESPAN, tsExpiry: when the peer's certificate ends.
@@ -276,7 +282,8 @@ impl Attributes {
         };
         let leaf = chain.first().ok_or_else(|| Error::new(ErrorStatus::NoCredentials))?;
         let hash = x509::end_point_hash(leaf).ok_or_else(|| {
-            Error::new(ErrorStatus::UnsupportedFunction).because("the certificate's signature algorithm has no single hash")
+            Error::new(ErrorStatus::UnsupportedFunction)
+                .because("the certificate's signature algorithm has no single hash")
         })?;
         Ok([b"tls-server-end-point:".as_slice(), &hash].concat())
     }
@@ -315,7 +322,8 @@ impl Attributes {
         output: &mut [u8],
     ) -> Result<(), Error> {
         self.exporter.export(label, context, output).map_err(|CannotExport| {
-            Error::new(ErrorStatus::InvalidParameter).because("label, context or output is longer than the exporter takes")
+            Error::new(ErrorStatus::InvalidParameter)
+                .because("label, context or output is longer than the exporter takes")
         })
     }
 

@@ -28,7 +28,10 @@ enum Sent {
     /// S6p.
     Plain,
     /// S6k: under a key of which the engine must not seal another record, since it would take the same nonce.
-    Sealed { sealer: Sealer, stored: StoredAlert },
+    Sealed {
+        sealer: Sealer,
+        stored: StoredAlert,
+    },
 }
 
 impl Handshaking {
@@ -105,8 +108,9 @@ impl Handshaking {
             return output.put(&stored.record);
         }
         // RFC 8446 section 6.1: user_canceled is followed by a close_notify. It takes the next sequence number.
-        let completes_cancel =
-            alert.is_close_notify() && !stored.alert.is_close_notify() && stored.alert.level != AlertLevel::FATAL;
+        let completes_cancel = alert.is_close_notify()
+            && !stored.alert.is_close_notify()
+            && stored.alert.level != AlertLevel::FATAL;
         if completes_cancel {
             output.fits(sealer.record_len(alert.to_bytes().len()))?;
             let record = seal_alert(sealer, alert)?;

@@ -41,3 +41,8 @@ pub struct ContextOptions {
     /// How tickets and key updates are met, in place of the credential's choice.
     pub post_handshake: Option<PostHandshake>,
 }
+
+#[cfg(test)]
+mod nonce_tests;
+#[cfg(test)]
+mod post_handshake_tests;

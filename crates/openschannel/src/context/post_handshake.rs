@@ -113,15 +113,15 @@ impl ReceiveHalf {
                     return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
                 }
                 Ok(Framing::Incomplete { .. }) => return Ok(at),
-                // What comes behind a record that was read is for DecryptMessage to judge.
-                Err(_) if at > 0 => return Ok(at),
+                // What comes behind a record that was read is for DecryptMessage to judge; so is everything behind the own close.
+                Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
                 Err(error) => return Err(self.fail(framing_failure(error))),
             };
             // The token is the caller's and stays as it is: DecryptMessage wants the record if it is none of ours.
             let mut record = rest.get(..len).unwrap_or_default().to_vec();
             let opened = match self.opener.open(&mut record) {
                 Ok(opened) => opened,
-                Err(_) if at > 0 => return Ok(at),
+                Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
                 Err(failure) => return Err(self.fail(open_failure(failure))),
             };
             if opened.content_type != ContentType::HANDSHAKE {
@@ -164,7 +164,8 @@ pub(super) fn process_token(
         }
     };
     if read_only && consumed == 0 && !gated {
-        return Err(Error::new(ErrorStatus::ContextExpired).because("the own close was sent, and this is no post-handshake record"));
+        return Err(Error::new(ErrorStatus::ContextExpired)
+            .because("the own close was sent, and this is no post-handshake record"));
     }
     if wishes.renegotiate {
         send.decline_renegotiation(output)?;

@@ -121,9 +121,12 @@ impl ReceiveHalf {
     pub fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
         match table::decrypt(self.shared.state()) {
             Message::Process => {}
-            Message::Succeed(status) => return Ok(Decrypted { status, header: 0, data: 0..0, trailer: 0..0, extra: 0..0 }),
+            Message::Succeed(status) => {
+                return Ok(Decrypted { status, header: 0, data: 0..0, trailer: 0..0, extra: 0..0 });
+            }
             Message::Refuse(status) => {
-                return Err(Error::new(status).because("nothing can be received on this connection any more, or not now"));
+                return Err(Error::new(status)
+                    .because("nothing can be received on this connection any more, or not now"));
             }
         }
         if let Some(seen) = self.seen.take()
@@ -194,7 +197,9 @@ impl ReceiveHalf {
     pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
         if self.read_end == ReadEnd::Open {
             self.read_end = match end {
-                TransportEnd::Eof => ReadEnd::Truncated { inside_record: unprocessed > 0 || self.inside_record },
+                TransportEnd::Eof => {
+                    ReadEnd::Truncated { inside_record: unprocessed > 0 || self.inside_record }
+                }
                 TransportEnd::Reset => ReadEnd::Reset,
             };
         }
@@ -328,4 +333,3 @@ pub(super) fn open_failure(failure: OpenFailure) -> LocalFailure {
         OpenFailure::BadTag => LocalFailure::BadRecordMac,
     }
 }
-

@@ -32,9 +32,16 @@ pub struct SecurityContext {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a context is established nearly all its life, and the halves move out by value"
+)]
 enum Phase {
     Handshaking(Box<Handshaking>),
-    Established { send: SendHalf, receive: ReceiveHalf },
+    Established {
+        send: SendHalf,
+        receive: ReceiveHalf,
+    },
     /// S9 before the handshake was finished.
     Failed(Box<FailedHandshake>),
 }
@@ -179,7 +186,7 @@ impl SecurityContext {
     /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn decrypt_message(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
         match &mut self.phase {
-            Phase::Established { receive, .. } => receive.decrypt(buffer),
+            Phase::Established { receive, .. } if self.unsent.is_none() => receive.decrypt(buffer),
             _ => Err(unfinished()),
         }
     }
@@ -188,7 +195,11 @@ impl SecurityContext {
     ///
     /// # Errors
     /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
-    pub fn key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+    pub fn key_update(
+        &mut self,
+        request: KeyUpdateRequest,
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<(), Error> {
         self.send_half()?.key_update(request, output)
     }
 
@@ -198,7 +209,7 @@ impl SecurityContext {
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn send_half(&mut self) -> Result<&mut SendHalf, Error> {
         match &mut self.phase {
-            Phase::Established { send, .. } => Ok(send),
+            Phase::Established { send, .. } if self.unsent.is_none() => Ok(send),
             _ => Err(unfinished()),
         }
     }
@@ -208,10 +219,10 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn attributes(&self) -> Result<&Attributes, Error> {
-        let finished = matches!(self.phase, Phase::Established { .. });
-        table::query(self.state(), finished).map_err(|status| Error::new(status).because(UNFINISHED))?;
+        table::query(self.state(), self.is_established())
+            .map_err(|status| Error::new(status).because(UNFINISHED))?;
         match &self.phase {
-            Phase::Established { send, .. } => Ok(&send.attributes),
+            Phase::Established { send, .. } if self.unsent.is_none() => Ok(&send.attributes),
             _ => Err(unfinished()),
         }
     }
@@ -236,7 +247,9 @@ impl SecurityContext {
     pub fn local_certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
         let chain = match &self.phase {
             Phase::Handshaking(handshaking) => handshaking.handshake.local_chain(),
-            Phase::Established { send, .. } => return send.attributes.local_certificates().map(<[_]>::to_vec),
+            Phase::Established { send, .. } => {
+                return send.attributes.local_certificates().map(<[_]>::to_vec);
+            }
             Phase::Failed(failed) => failed.local_chain.clone(),
         };
         not_empty(&chain).map(<[_]>::to_vec)
@@ -284,7 +297,7 @@ impl SecurityContext {
             Phase::Failed(failed) => in_handshake(failed.read_end, failed.close_sent),
             Phase::Established { send, receive } => ClosingReport {
                 read_end: receive.read_end(),
-                handshake_complete: true,
+                handshake_complete: self.is_established(),
                 close_sent: send.close_sent(),
                 bytes_sent: send.bytes_sent(),
                 bytes_received: receive.bytes_received(),
@@ -292,9 +305,10 @@ impl SecurityContext {
         }
     }
 
-    /// Whether the handshake is finished.
+    /// Whether the handshake is finished. It is not while its last token waits for a large enough buffer: what is encrypted may only
+    /// follow that token.
     pub fn is_established(&self) -> bool {
-        matches!(self.phase, Phase::Established { .. })
+        matches!(self.phase, Phase::Established { .. }) && self.unsent.is_none()
     }
 
     /// Which side this is.
@@ -322,7 +336,13 @@ impl SecurityContext {
             return Err(Box::new((send, receive)));
         }
         let (role, post_handshake) = (send.attributes.role, send.attributes.post_handshake);
-        Ok(Self { phase: Phase::Established { send, receive }, role, post_handshake, rekey_after: None, unsent: None })
+        Ok(Self {
+            phase: Phase::Established { send, receive },
+            role,
+            post_handshake,
+            rekey_after: None,
+            unsent: None,
+        })
     }
 
     fn handshaking(handshake: Handshake, post_handshake: PostHandshake, rekey_after: Option<u64>) -> Self {
@@ -366,19 +386,26 @@ impl SecurityContext {
         {
             return self.deliver(unsent, output);
         }
-        let answer = if input.is_empty() { table::empty(state, waiting) } else { table::token(state, waiting) };
+        let answer =
+            if input.is_empty() { table::empty(state, waiting) } else { table::token(state, waiting) };
         match answer {
             Token::Control => self.emit_waiting(output),
             Token::Step => self.step(credentials, input, output),
             Token::PostHandshake | Token::PostHandshakeReadOnly => match &mut self.phase {
-                Phase::Established { send, receive } => post_handshake::process_token(send, receive, input, output),
+                Phase::Established { send, receive } => {
+                    post_handshake::process_token(send, receive, input, output)
+                }
                 _ => Err(unfinished()),
             },
             Token::Renegotiate => Ok(TokenOutcome::ignoring_input(self.renegotiate())),
             Token::Succeed(status) => Ok(TokenOutcome::ignoring_input(status)),
             Token::Refuse(status) => {
                 let error = Error::new(status);
-                Err(if status == ErrorStatus::IncompleteMessage { error.with_missing(HEADER_LEN) } else { error })
+                Err(if status == ErrorStatus::IncompleteMessage {
+                    error.with_missing(HEADER_LEN)
+                } else {
+                    error
+                })
             }
         }
     }

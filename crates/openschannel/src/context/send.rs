@@ -118,10 +118,18 @@ impl SendHalf {
     /// - SEC_E_BUFFER_TOO_SMALL: `header` or `trailer` is too short.
     /// - SEC_E_ENCRYPT_FAILURE: more than 16384 bytes of data, or this key has protected as many records as it may.
     /// - SEC_E_CONTEXT_EXPIRED: closed or failed, or a handshake message waits for the next token call (compatible mode).
-    pub fn encrypt(&mut self, header: &mut [u8], data: &mut [u8], trailer: &mut [u8]) -> Result<Encrypted, Error> {
+    pub fn encrypt(
+        &mut self,
+        header: &mut [u8],
+        data: &mut [u8],
+        trailer: &mut [u8],
+    ) -> Result<Encrypted, Error> {
         self.may_encrypt(data.len())?;
         let protection = self.sealer.protection();
-        let too_small = || Error::new(ErrorStatus::BufferTooSmall).because("header or trailer is shorter than StreamSizes says");
+        let too_small = || {
+            Error::new(ErrorStatus::BufferTooSmall)
+                .because("header or trailer is shorter than StreamSizes says")
+        };
         let header = header.get_mut(..protection.header_len()).ok_or_else(too_small)?;
         let (own, room) = trailer.split_at_mut_checked(protection.trailer_len()).ok_or_else(too_small)?;
         let (header_len, data_len, trailer_len) = (header.len(), data.len(), own.len());
@@ -139,7 +147,8 @@ impl SendHalf {
         self.may_encrypt(data_len)?;
         let len = self.sealer.record_len(data_len);
         let (record, room) = buffer.split_at_mut_checked(len).ok_or_else(|| {
-            Error::new(ErrorStatus::BufferTooSmall).because("the buffer is shorter than header, data and trailer")
+            Error::new(ErrorStatus::BufferTooSmall)
+                .because("the buffer is shorter than header, data and trailer")
         })?;
         self.sealer.seal_contiguous(ContentType::APPLICATION_DATA, record).map_err(exhausted)?;
         self.bytes_sent += data_len as u64;
@@ -161,7 +170,11 @@ impl SendHalf {
     ///
     /// # Errors
     /// SEC_E_UNSUPPORTED_FUNCTION in TLS 1.2; otherwise as [`SendHalf::encrypt`].
-    pub fn key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+    pub fn key_update(
+        &mut self,
+        request: KeyUpdateRequest,
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<(), Error> {
         output.clear();
         self.refuse_unless_open()?;
         self.put_key_update(request, output)
@@ -268,10 +281,20 @@ impl SendHalf {
         self.emit(Alert::NO_RENEGOTIATION, output)
     }
 
+    /// A record of any type and content, as a peer that breaks the rules would send it.
+    #[cfg(test)]
+    pub(super) fn forge(&mut self, content_type: u8, content: &[u8]) -> Vec<u8> {
+        let mut record = vec![0; self.sealer.record_len(content.len())];
+        self.sealer.seal_copy(ContentType(content_type), content, &mut record).unwrap();
+        record
+    }
+
     fn may_encrypt(&self, data_len: usize) -> Result<(), Error> {
         self.refuse_unless_open()?;
         if data_len > MAX_PLAINTEXT {
-            return Err(Error::new(ErrorStatus::EncryptFailure).because("a record carries at most 16384 bytes"));
+            return Err(
+                Error::new(ErrorStatus::EncryptFailure).because("a record carries at most 16384 bytes")
+            );
         }
         if self.sealer.seq() >= self.limit {
             return Err(exhausted(Exhausted));
@@ -282,7 +305,9 @@ impl SendHalf {
     fn refuse_unless_open(&self) -> Result<(), Error> {
         match table::encrypt(self.shared.state()) {
             Message::Process => Ok(()),
-            Message::Refuse(status) => Err(Error::new(status).because("nothing can be sent on this connection any more, or not now")),
+            Message::Refuse(status) => {
+                Err(Error::new(status).because("nothing can be sent on this connection any more, or not now"))
+            }
             Message::Succeed(_) => Err(Error::new(ErrorStatus::InternalError)),
         }
     }
@@ -296,9 +321,15 @@ impl SendHalf {
         self.seal_key_update(KeyUpdateRequest::NotRequested, room).unwrap_or(0)
     }
 
-    pub(super) fn put_key_update(&mut self, request: KeyUpdateRequest, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+    pub(super) fn put_key_update(
+        &mut self,
+        request: KeyUpdateRequest,
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<(), Error> {
         if self.secret.is_none() {
-            return Err(Error::new(ErrorStatus::UnsupportedFunction).because("TLS 1.2 cannot change its keys"));
+            return Err(
+                Error::new(ErrorStatus::UnsupportedFunction).because("TLS 1.2 cannot change its keys")
+            );
         }
         output.fits(KEY_UPDATE_RECORD_LEN)?;
         let mut record = [0; KEY_UPDATE_RECORD_LEN];

@@ -84,7 +84,9 @@ pub(crate) fn token(state: State, waiting: Waiting) -> Token {
     match state {
         State::Handshaking | State::NeedsCredentials | State::AlertedInPlaintext => Token::Step,
         State::AlertedSealed => Token::Refuse(ErrorStatus::ContextExpired),
-        State::PeerClosedInHandshake | State::BothClosedInHandshake => Token::Succeed(SuccessStatus::ContextExpired),
+        State::PeerClosedInHandshake | State::BothClosedInHandshake => {
+            Token::Succeed(SuccessStatus::ContextExpired)
+        }
         State::Established | State::PostHandshakePending => Token::PostHandshake,
         State::LocalClosed => Token::PostHandshakeReadOnly,
         State::PeerClosed | State::BothClosed => Token::Succeed(SuccessStatus::ContextExpired),
@@ -101,10 +103,14 @@ pub(crate) fn empty(state: State, waiting: Waiting) -> Token {
         State::Handshaking | State::NeedsCredentials | State::AlertedInPlaintext | State::AlertedSealed => {
             Token::Refuse(ErrorStatus::IncompleteMessage)
         }
-        State::PeerClosedInHandshake | State::BothClosedInHandshake => Token::Succeed(SuccessStatus::ContextExpired),
+        State::PeerClosedInHandshake | State::BothClosedInHandshake => {
+            Token::Succeed(SuccessStatus::ContextExpired)
+        }
         State::Established => Token::Renegotiate,
         State::PostHandshakePending => Token::PostHandshake,
-        State::LocalClosed | State::PeerClosed | State::BothClosed => Token::Succeed(SuccessStatus::ContextExpired),
+        State::LocalClosed | State::PeerClosed | State::BothClosed => {
+            Token::Succeed(SuccessStatus::ContextExpired)
+        }
         State::Failed => Token::Refuse(ErrorStatus::ContextExpired),
     }
 }

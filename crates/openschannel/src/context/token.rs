@@ -46,9 +46,13 @@ impl ControlToken {
             3 => match number(4).ok_or_else(cut_short)? {
                 1 => Ok(Self::Session { reconnects: true }),
                 2 => Ok(Self::Session { reconnects: false }),
-                _ => Err(Error::new(ErrorStatus::InvalidToken).because("a session token enables or disables reconnects")),
+                _ => Err(Error::new(ErrorStatus::InvalidToken)
+                    .because("a session token enables or disables reconnects")),
             },
-            _ => Err(Error::new(ErrorStatus::UnsupportedFunction).because("the control token's type is unknown")),
+            _ => {
+                Err(Error::new(ErrorStatus::UnsupportedFunction)
+                    .because("the control token's type is unknown"))
+            }
         }
     }
 
@@ -144,10 +148,10 @@ impl<'a> TokenBuffer<'a> {
     /// Whether `len` bytes would fit behind what is there.
     pub(crate) fn fits(&self, len: usize) -> Result<(), Error> {
         match &self.0 {
-            Storage::Supplied { buffer, used } if buffer.len() - used < len => {
-                Err(Error::new(ErrorStatus::InsufficientMemory)
-                    .because(format!("the output buffer has {} bytes and the token {}", buffer.len(), used + len)))
-            }
+            Storage::Supplied { buffer, used } if buffer.len() - used < len => Err(Error::new(
+                ErrorStatus::InsufficientMemory,
+            )
+            .because(format!("the output buffer has {} bytes and the token {}", buffer.len(), used + len))),
             _ => Ok(()),
         }
     }
@@ -189,8 +193,14 @@ mod tests {
         let fatal = Alert::fatal(AlertDescription::BAD_CERTIFICATE);
         assert_eq!(status(&payload(&[2, 2, 42])), Ok(ControlToken::Alert(fatal)));
         assert_eq!(status(&payload(&[2, 2])), Err(ErrorStatus::InvalidToken));
-        assert_eq!(status(&payload(&[2, 7, 200])).map(|t| t.alert().map(Alert::to_bytes)), Ok(Some([7, 200])));
-        assert_eq!(status(&payload(&[2, 0x102, 0x12a])).map(|t| t.alert().map(Alert::to_bytes)), Ok(Some([2, 42])));
+        assert_eq!(
+            status(&payload(&[2, 7, 200])).map(|t| t.alert().map(Alert::to_bytes)),
+            Ok(Some([7, 200]))
+        );
+        assert_eq!(
+            status(&payload(&[2, 0x102, 0x12a])).map(|t| t.alert().map(Alert::to_bytes)),
+            Ok(Some([2, 42]))
+        );
         assert_eq!(status(&payload(&[3, 1])), Ok(ControlToken::Session { reconnects: true }));
         assert_eq!(status(&payload(&[3, 2])), Ok(ControlToken::Session { reconnects: false }));
         assert_eq!(status(&payload(&[3])), Err(ErrorStatus::InvalidToken));

@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::slot::{self, ClientIdentity};
 use super::{ClientAuth, PeerChain, PeerRole, PeerVerifier, Rejection, Validation, VerifyFlags};
+use crate::alert::AlertDescription;
 use crate::status::ErrorStatus;
 
 /// How one credential validates its peers.
@@ -33,7 +34,11 @@ impl PeerPolicy {
 
     /// Asks the verifier, keeps its answer, and says whether the handshake may go on.
     fn judge(&self, peer: &PeerChain<'_>) -> Result<(), rustls::Error> {
-        let outcome = self.verifier.verify(peer);
+        self.conclude(self.verifier.verify(peer))
+    }
+
+    /// Keeps the answer, and says whether the handshake may go on.
+    fn conclude(&self, outcome: Result<(), Rejection>) -> Result<(), rustls::Error> {
         let refused = match (&outcome, self.validation) {
             (Err(rejection), Validation::Automatic | Validation::Manual) => Some(rejection.clone()),
             _ => None,
@@ -70,10 +75,13 @@ impl ServerCertVerifier for EngineServerVerifier {
         if self.0.is_manual() {
             return Ok(ServerCertVerified::assertion());
         }
+        if self.0.check_name && no_target {
+            return self.0.conclude(Err(nobody_named())).map(|()| ServerCertVerified::assertion());
+        }
         let name = server_name.to_str();
         let others = borrowed(intermediates);
         let peer = PeerChain {
-            name: (self.0.check_name && !no_target).then_some(&name),
+            name: self.0.check_name.then_some(&name),
             ocsp: ocsp_response,
             flags: self.0.flags,
             ..PeerChain::new(PeerRole::Server, end_entity, &others, system_time(now))
@@ -199,17 +207,29 @@ impl ClientCertVerifier for EngineClientVerifier {
     }
 }
 
-/// The engine's error with the alert of section 5.2 for this status. A verifier that chose another alert is served
-/// through the slot.
+/// The engine's error that makes it send the verifier's alert. Alerts that say nothing about certificates become
+/// certificate_unknown, as the engine has no error for them.
 fn engine_error(rejection: &Rejection) -> rustls::Error {
-    rustls::Error::InvalidCertificate(match rejection.status {
-        ErrorStatus::UntrustedRoot => CertificateError::UnknownIssuer,
-        ErrorStatus::CertExpired => CertificateError::Expired,
-        ErrorStatus::WrongPrincipal => CertificateError::NotValidForName,
-        ErrorStatus::CertWrongUsage => CertificateError::InvalidPurpose,
-        ErrorStatus::CryptERevoked => CertificateError::Revoked,
+    rustls::Error::InvalidCertificate(match rejection.alert {
+        AlertDescription::BAD_CERTIFICATE => CertificateError::NotValidForName,
+        AlertDescription::UNSUPPORTED_CERTIFICATE => CertificateError::InvalidPurpose,
+        AlertDescription::CERTIFICATE_REVOKED => CertificateError::Revoked,
+        AlertDescription::CERTIFICATE_EXPIRED => CertificateError::Expired,
+        AlertDescription::UNKNOWN_CA => CertificateError::UnknownIssuer,
+        AlertDescription::ACCESS_DENIED => CertificateError::ApplicationVerificationFailure,
+        AlertDescription::DECRYPT_ERROR => CertificateError::BadSignature,
+        AlertDescription::BAD_CERTIFICATE_STATUS_RESPONSE => CertificateError::InvalidOcspResponse,
         _ => CertificateError::Other(OtherError(Arc::new(rejection.clone()))),
     })
+}
+
+/// A name was to be checked and the caller gave none: nobody was identified (RFC 9525 section 6.1).
+fn nobody_named() -> Rejection {
+    Rejection {
+        status: ErrorStatus::WrongPrincipal,
+        alert: AlertDescription::BAD_CERTIFICATE,
+        reason: "there is no target name to check the certificate against".into(),
+    }
 }
 
 fn owned_chain(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Vec<Vec<u8>> {

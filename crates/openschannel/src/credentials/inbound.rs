@@ -80,10 +80,6 @@ impl InboundCredentials {
         }
     }
 
-    pub(crate) fn has_identity(&self) -> bool {
-        !self.inner.identities.is_empty()
-    }
-
     pub(crate) fn alpn(&self) -> &[Vec<u8>] {
         &self.inner.settings.alpn
     }
@@ -96,29 +92,12 @@ impl InboundCredentials {
         self.inner.settings.rekey_after
     }
 
-    pub(crate) fn validation(&self) -> Validation {
-        self.inner.settings.validation
-    }
-
-    pub(crate) fn client_auth(&self) -> ClientAuth {
-        self.inner.client_auth
-    }
-
-    /// Whether both are handles of one and the same credential.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
-
     /// After a fatal alert, or `SSL_SESSION_DISABLE_RECONNECTS`: takes the `server_session_ids` of a context's slot.
     ///
     /// Only of a context whose handshake was completed: before that its peer has not shown that the session it
     /// offered is its own.
     pub(crate) fn forget_sessions(&self, keys: &[Vec<u8>]) {
         self.inner.sessions.forget(keys);
-    }
-
-    pub(crate) fn user_key_log(&self) -> Option<&Arc<dyn KeyLog>> {
-        self.inner.settings.key_log.as_ref()
     }
 }
 

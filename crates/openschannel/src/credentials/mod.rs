@@ -17,6 +17,8 @@ mod engine_verify;
 mod identity;
 mod inbound;
 mod keylog;
+#[cfg(test)]
+pub(crate) mod observed;
 mod outbound;
 mod pfx;
 mod platform;

@@ -84,22 +84,9 @@ impl OutboundCredentials {
         self.inner.settings.rekey_after
     }
 
-    pub(crate) fn validation(&self) -> Validation {
-        self.inner.settings.validation
-    }
-
-    /// Whether both are handles of one and the same credential.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
-
     /// After a fatal alert, or `SSL_SESSION_DISABLE_RECONNECTS`: the next connection to the target starts anew.
     pub(crate) fn forget_session(&self, target: &str) {
         self.inner.sessions.forget(target);
-    }
-
-    pub(crate) fn user_key_log(&self) -> Option<&Arc<dyn KeyLog>> {
-        self.inner.settings.key_log.as_ref()
     }
 }
 

@@ -119,6 +119,14 @@ algorithms! {
     }
 }
 
+#[cfg(test)]
+use super::observed::watched;
+
+#[cfg(not(test))]
+fn watched(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    suite
+}
+
 impl CipherSuite {
     /// The one protocol version this suite belongs to.
     pub fn protocol(self) -> Protocols {
@@ -221,7 +229,7 @@ impl Policy {
         }
         cipher_suites.retain(|suite| protocols.contains(suite.protocol()));
         let provider = CryptoProvider {
-            cipher_suites: cipher_suites.iter().map(|suite| suite.engine()).collect(),
+            cipher_suites: cipher_suites.iter().map(|suite| watched(suite.engine())).collect(),
             kx_groups: groups.iter().map(|group| group.engine()).collect(),
             ..aws_lc_rs::default_provider()
         };

@@ -1,11 +1,10 @@
 //! Validation against a given set of roots.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
     RevocationCheckDepth, RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy,
@@ -27,7 +26,8 @@ use crate::status::{Error, ErrorStatus};
 pub struct TrustedRoots {
     roots: Vec<Vec<u8>>,
     anchors: Vec<TrustAnchor<'static>>,
-    lists: Vec<Arc<CertRevocationList<'static>>>,
+    lists: Vec<CertRevocationList<'static>>,
+    algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
 }
 
 impl TrustedRoots {
@@ -42,7 +42,8 @@ impl TrustedRoots {
                 .map_err(|error| unusable(format!("root certificate {} cannot be used: {error}", index + 1)))
         });
         let anchors = anchors.collect::<Result<_, _>>()?;
-        Ok(Self { roots, anchors, lists: Vec::new() })
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
+        Ok(Self { roots, anchors, lists: Vec::new(), algorithms })
     }
 
     /// Adds revocation lists in DER, each signed by the issuer it speaks for.
@@ -54,7 +55,7 @@ impl TrustedRoots {
             let list = OwnedCertRevocationList::from_der(list).map_err(|error| {
                 unusable(format!("revocation list {} cannot be used: {error}", index + 1))
             })?;
-            self.lists.push(Arc::new(list.into()));
+            self.lists.push(list.into());
         }
         Ok(self)
     }
@@ -66,14 +67,11 @@ impl TrustedRoots {
             PeerRole::Server => KeyUsage::server_auth(),
             PeerRole::Client => KeyUsage::client_auth(),
         };
-        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().map(AsRef::as_ref).collect();
-        let now = peer
-            .now
-            .duration_since(UNIX_EPOCH)
-            .map_or_else(|_| UnixTime::since_unix_epoch(Default::default()), UnixTime::since_unix_epoch);
+        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().collect();
+        let now = UnixTime::since_unix_epoch(peer.now.duration_since(UNIX_EPOCH).unwrap_or_default());
         certificate
             .verify_for_usage(
-                aws_lc_rs::default_provider().signature_verification_algorithms.all,
+                self.algorithms,
                 &self.anchors,
                 &intermediates,
                 now,
@@ -150,11 +148,10 @@ pub(super) fn require_revocation_answer(flags: VerifyFlags) -> Result<(), Reject
     Ok(())
 }
 
-/// A trailing dot is not part of the name (section 6.4).
+/// A trailing dot of the expected name does not count (section 6.4).
 fn verify_name(certificate: &EndEntityCert<'_>, name: &str) -> Result<(), Rejection> {
     let wrong = |why: String| Rejection::new(ErrorStatus::WrongPrincipal).because(why);
-    let bare = name.strip_suffix('.').unwrap_or(name);
-    let expected = ServerName::try_from(bare)
+    let expected = ServerName::try_from(name)
         .map_err(|_| wrong(format!("{name:?} is neither a DNS name nor an IP address")))?;
     certificate
         .verify_is_valid_for_subject_name(&expected)

@@ -257,7 +257,7 @@ pub(super) struct RevokedMarks {
 }
 
 /// Connections that fail are bounded by nothing; what is forgotten here is a ticket that can be used once more.
-const MAX_REVOKED: usize = 4096;
+pub(super) const MAX_REVOKED: usize = 4096;
 
 impl RevokedMarks {
     pub(super) fn insert(&mut self, mark: [u8; TICKET_MARK_LEN]) {
@@ -272,7 +272,7 @@ impl RevokedMarks {
         }
     }
 
-    fn contains(&self, mark: &[u8; TICKET_MARK_LEN]) -> bool {
+    pub(super) fn contains(&self, mark: &[u8; TICKET_MARK_LEN]) -> bool {
         self.known.contains(mark)
     }
 }

@@ -101,8 +101,14 @@ impl fmt::Debug for ClientSession {
 
 /// The default store: in this process' memory, bounded, least recently used targets dropped first.
 pub struct MemoryClientSessions {
-    targets: Mutex<HashMap<String, Target>>,
+    targets: Mutex<Targets>,
     capacity: usize,
+}
+
+#[derive(Default)]
+struct Targets {
+    by_name: HashMap<String, Target>,
+    uses: u64,
 }
 
 #[derive(Default)]
@@ -111,6 +117,15 @@ struct Target {
     group: Option<NamedGroup>,
     tls12: Option<ClientSession>,
     tls13: VecDeque<ClientSession>,
+}
+
+impl Targets {
+    fn find(&mut self, name: &str) -> Option<&mut Target> {
+        let target = self.by_name.get_mut(name)?;
+        self.uses += 1;
+        target.used = self.uses;
+        Some(target)
+    }
 }
 
 impl MemoryClientSessions {
@@ -125,28 +140,25 @@ impl MemoryClientSessions {
         Self { targets: Mutex::default(), capacity: targets }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Target>> {
+    fn lock(&self) -> MutexGuard<'_, Targets> {
         // No operation below leaves the map half changed.
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn edit(&self, target: &str, edit: impl FnOnce(&mut Target)) {
+    fn edit(&self, name: &str, edit: impl FnOnce(&mut Target)) {
         if self.capacity == 0 {
             return;
         }
         let mut targets = self.lock();
-        let now = targets.values().map(|target| target.used).max().map_or(0, |used| used + 1);
-        if !targets.contains_key(target) {
-            while targets.len() >= self.capacity {
-                let oldest =
-                    targets.iter().min_by_key(|(_, target)| target.used).map(|(name, _)| name.clone());
-                let Some(oldest) = oldest else { break };
-                targets.remove(&oldest);
+        if !targets.by_name.contains_key(name) {
+            while targets.by_name.len() >= self.capacity {
+                let oldest = targets.by_name.iter().min_by_key(|(_, target)| target.used);
+                let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+                targets.by_name.remove(&oldest);
             }
+            targets.by_name.insert(name.to_owned(), Target::default());
         }
-        let entry = targets.entry(target.to_owned()).or_default();
-        entry.used = now;
-        edit(entry);
+        targets.find(name).map(edit);
     }
 }
 
@@ -171,21 +183,21 @@ impl ClientSessionStore for MemoryClientSessions {
     }
 
     fn get_tls12(&self, target: &str) -> Option<ClientSession> {
-        self.lock().get(target)?.tls12.clone()
+        self.lock().find(target)?.tls12.clone()
     }
 
     fn take_tls13(&self, target: &str) -> Option<ClientSession> {
-        self.lock().get_mut(target)?.tls13.pop_back()
+        self.lock().find(target)?.tls13.pop_back()
     }
 
     fn remove_tls12(&self, target: &str) {
-        if let Some(entry) = self.lock().get_mut(target) {
+        if let Some(entry) = self.lock().by_name.get_mut(target) {
             entry.tls12 = None;
         }
     }
 
     fn remove(&self, target: &str) {
-        self.lock().remove(target);
+        self.lock().by_name.remove(target);
     }
 
     fn set_group_hint(&self, target: &str, group: NamedGroup) {
@@ -193,7 +205,7 @@ impl ClientSessionStore for MemoryClientSessions {
     }
 
     fn group_hint(&self, target: &str) -> Option<NamedGroup> {
-        self.lock().get(target)?.group
+        self.lock().find(target)?.group
     }
 }
 

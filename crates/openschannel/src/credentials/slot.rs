@@ -20,7 +20,7 @@ use crate::status::Error;
 ///
 /// Everything that can call back has to run inside [`with_slot`]: creating the connection (the session store and
 /// [`ClientAuth`] are asked there already), every step of the handshake, and taking in a session ticket afterwards
-/// (with [`for_tickets`](Self::for_tickets)). A callback without a slot stores, resumes and presents nothing.
+/// (with [`TicketSlot::slot`]). A callback without a slot stores, resumes and presents nothing.
 #[derive(Default)]
 pub(crate) struct ConnectionSlot {
     // Read by the callbacks.
@@ -63,24 +63,45 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// A slot for taking in session tickets after the handshake: what decides whether and how they are kept.
-    pub(crate) fn for_tickets(&self) -> Self {
-        Self {
+    /// What taking in session tickets after the handshake needs of this slot; `None` when none is to be kept.
+    pub(crate) fn for_tickets(&self) -> Option<TicketSlot> {
+        self.keeps_sessions().then(|| TicketSlot {
             manual_validation: self.manual_validation,
-            no_target: self.no_target,
-            sessions_disabled: self.sessions_disabled,
-            client_auth: self.client_auth,
-            validation: self.validation.clone(),
             local_key: self.local_key.clone(),
-            session: self.session.clone(),
-            ..Self::default()
-        }
+            since: self.session.since,
+            local_leaf: self.session.local_leaf.as_deref().map(Into::into),
+        })
     }
 
     /// Whether a session of this context may be kept, and an older one offered.
     pub(super) fn keeps_sessions(&self) -> bool {
         let refused = matches!(self.validation, Some(Err(_)));
         !self.sessions_disabled && !self.no_target && !refused
+    }
+}
+
+/// The little of a [`ConnectionSlot`] that decides how session tickets are kept: an idle connection holds it as long as it
+/// lives, so it is small.
+pub(crate) struct TicketSlot {
+    manual_validation: bool,
+    local_key: Option<Arc<CertifiedKey>>,
+    since: Option<SystemTime>,
+    local_leaf: Option<Box<[u8]>>,
+}
+
+impl TicketSlot {
+    /// The slot to take a ticket in with.
+    pub(crate) fn slot(&self) -> ConnectionSlot {
+        ConnectionSlot {
+            manual_validation: self.manual_validation,
+            local_key: self.local_key.clone(),
+            session: SessionState {
+                since: self.since,
+                local_leaf: self.local_leaf.as_deref().map(Into::into),
+                ..SessionState::default()
+            },
+            ..ConnectionSlot::default()
+        }
     }
 }
 
@@ -232,14 +253,11 @@ mod tests {
     #[test]
     fn a_panic_gives_the_slot_back() {
         let mut slot = ConnectionSlot::default();
-        let work = AssertUnwindSafe(|| {
-            with_slot(&mut slot, || {
-                current(|slot| slot.peer_chain.push(vec![7]));
-                panic!("a callback failed")
-            })
-        });
-        let outcome: Result<(), _> = catch_unwind(work);
-        assert!(outcome.is_err());
+        let work = || {
+            current(|slot| slot.peer_chain.push(vec![7]));
+            panic!("a callback failed");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| with_slot(&mut slot, work))).is_err());
         assert_eq!(slot.peer_chain, [[7]]);
         assert!(current(|_| ()).is_none());
     }

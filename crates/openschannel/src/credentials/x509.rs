@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
-use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::time::ASN1Time;
 
@@ -19,11 +18,6 @@ pub(crate) fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
 /// The subject's name, for humans.
 pub(crate) fn subject(der: &[u8]) -> Option<String> {
     Some(parse(der)?.subject().to_string())
-}
-
-/// The issuer's name, for humans.
-pub(crate) fn issuer(der: &[u8]) -> Option<String> {
-    Some(parse(der)?.issuer().to_string())
 }
 
 /// Subject and issuer, each as DER.
@@ -72,39 +66,6 @@ fn signature_hash(der: &[u8]) -> Option<SignatureHash> {
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" | "2.16.840.1.101.3.4.2.3" => {
             Some(SignatureHash::Sha512)
         }
-        _ => None,
-    }
-}
-
-/// The subject's public key, as attributes describe it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Rsa { bits: u32 },
-    Ec { bits: u32 },
-    Ed25519,
-}
-
-/// `None` for kinds that TLS has no use for.
-pub(crate) fn key_kind(der: &[u8]) -> Option<KeyKind> {
-    let certificate = parse(der)?;
-    let key = certificate.public_key();
-    if key.algorithm.algorithm.to_id_string() == "1.3.101.112" {
-        return Some(KeyKind::Ed25519);
-    }
-    match key.parsed().ok()? {
-        PublicKey::RSA(rsa) => {
-            // The parser's own count takes the length in bytes; leading zero bits of the top byte are no key bits.
-            let modulus =
-                rsa.modulus.iter().position(|&byte| byte != 0).map(|start| &rsa.modulus[start..])?;
-            let bits = u32::try_from(modulus.len()).ok()?.checked_mul(8)? - modulus.first()?.leading_zeros();
-            Some(KeyKind::Rsa { bits })
-        }
-        PublicKey::EC(_) => match key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string().as_str() {
-            "1.2.840.10045.3.1.7" => Some(KeyKind::Ec { bits: 256 }),
-            "1.3.132.0.34" => Some(KeyKind::Ec { bits: 384 }),
-            "1.3.132.0.35" => Some(KeyKind::Ec { bits: 521 }),
-            _ => None,
-        },
         _ => None,
     }
 }

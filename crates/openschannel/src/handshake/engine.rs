@@ -52,7 +52,8 @@ impl Engine {
         alpn: Option<&[Vec<u8>]>,
         slot: &mut ConnectionSlot,
     ) -> Result<Self, rustls::Error> {
-        let connection = with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
+        let connection =
+            with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
         Ok(Self { connection: Connection::Server(Box::new(connection)), held: Vec::new() })
     }
 
@@ -67,25 +68,48 @@ impl Engine {
         self.drive(slot, output)
     }
 
-    /// Runs rustls until it wants more input, is finished, or fails. Called again after a failure it gives the alert record
-    /// first and then the failure once more; rustls wants to see the same held bytes for that.
-    pub(super) fn drive(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) -> Result<Progress, rustls::Error> {
+    /// Runs rustls until it wants more input, is finished, or fails.
+    pub(super) fn drive(
+        &mut self,
+        slot: &mut ConnectionSlot,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
-        with_slot(slot, || loop {
-            let (discard, next) = match connection {
-                Connection::Client(client) => act(client.process_tls_records(held), output),
-                Connection::Server(server) => act(server.process_tls_records(held), output),
-            };
-            held.drain(..discard.min(held.len()));
-            match next {
-                Act::Again => {}
-                Act::Blocked => return Ok(Progress::WantsMore),
-                // A TLS 1.3 server may write before it has seen the client's Finished.
-                Act::MayWrite if common(connection).is_handshaking() => return Ok(Progress::WantsMore),
-                Act::MayWrite => return Ok(Progress::Finished),
-                Act::Failed(error) => return Err(error),
+        with_slot(slot, || {
+            loop {
+                let (discard, next) = match connection {
+                    Connection::Client(client) => act(client.process_tls_records(held), output),
+                    Connection::Server(server) => act(server.process_tls_records(held), output),
+                };
+                held.drain(..discard.min(held.len()));
+                match next {
+                    Act::Again => {}
+                    Act::Blocked => return Ok(Progress::WantsMore),
+                    // A TLS 1.3 server may write before it has seen the client's Finished.
+                    Act::MayWrite if common(connection).is_handshaking() => return Ok(Progress::WantsMore),
+                    Act::MayWrite => return Ok(Progress::Finished),
+                    Act::Failed(error) => return Err(error),
+                }
             }
         })
+    }
+
+    /// Behind a failure: what rustls still wants to say, its alert last. It has to see the held bytes again, and must not be run
+    /// beyond its own output, or it fails on them a second time.
+    pub(super) fn drain_failed(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) {
+        let Self { connection, held } = self;
+        with_slot(slot, || {
+            while common(connection).wants_write() {
+                let (discard, next) = match connection {
+                    Connection::Client(client) => act(client.process_tls_records(held), output),
+                    Connection::Server(server) => act(server.process_tls_records(held), output),
+                };
+                held.drain(..discard.min(held.len()));
+                if !matches!(next, Act::Again) {
+                    break;
+                }
+            }
+        });
     }
 
     pub(super) fn state(&self) -> &CommonState {
@@ -100,7 +124,7 @@ impl Engine {
         match self.connection {
             Connection::Client(client) => {
                 let (secrets, kernel) = client.dangerous_into_kernel_connection()?;
-                Ok((secrets, Some(Tickets::new(kernel, slot.for_tickets()))))
+                Ok((secrets, slot.for_tickets().map(|slot| Tickets::new(kernel, slot))))
             }
             Connection::Server(server) => {
                 let (secrets, kernel) = server.dangerous_into_kernel_connection()?;
@@ -147,7 +171,9 @@ fn act<Data>(status: UnbufferedStatus<'_, '_, Data>, output: &mut Vec<u8>) -> (u
                     output.truncate(at + written);
                     Act::Again
                 }
-                Err(_) => Act::Failed(rustls::Error::General("a handshake record could not be written".into())),
+                Err(_) => {
+                    Act::Failed(rustls::Error::General("a handshake record could not be written".into()))
+                }
             }
         }
         Ok(ConnectionState::TransmitTlsData(sent)) => {

@@ -24,7 +24,9 @@ pub(super) fn translate(error: &Engine, rejection: Option<&Rejection>, alert: Op
 /// A handshake that could not even begin.
 pub(super) fn local(error: Engine) -> Error {
     match error {
-        Engine::General(reason) => Error::new(ErrorStatus::AlgorithmMismatch).because(reason).by(Fault::Local),
+        Engine::General(reason) => {
+            Error::new(ErrorStatus::AlgorithmMismatch).because(reason).by(Fault::Local)
+        }
         other => Error::from(LocalFailure::Internal).because(other.to_string()),
     }
 }
@@ -56,7 +58,9 @@ fn without_rejection(error: &Engine, alert: Option<Alert>) -> Error {
             LocalFailure::DowngradeSentinel
         }
         Engine::PeerMisbehaved(PeerMisbehaved::IncorrectBinder) => LocalFailure::DecryptError,
-        Engine::PeerMisbehaved(_) if told(alert, AlertDescription::MISSING_EXTENSION) => LocalFailure::MissingExtension,
+        Engine::PeerMisbehaved(_) if told(alert, AlertDescription::MISSING_EXTENSION) => {
+            LocalFailure::MissingExtension
+        }
         Engine::PeerMisbehaved(_) if told(alert, AlertDescription::UNEXPECTED_MESSAGE) => {
             LocalFailure::UnexpectedMessage
         }
@@ -82,9 +86,9 @@ fn incompatible(why: &PeerIncompatible) -> LocalFailure {
         | P::NoKxGroupsInCommon
         | P::NoSignatureSchemesInCommon
         | P::UncompressedEcPointsRequired => LocalFailure::NoSharedAlgorithm,
-        P::KeyShareExtensionRequired | P::NamedGroupsExtensionRequired | P::SignatureAlgorithmsExtensionRequired => {
-            LocalFailure::MissingExtension
-        }
+        P::KeyShareExtensionRequired
+        | P::NamedGroupsExtensionRequired
+        | P::SignatureAlgorithmsExtensionRequired => LocalFailure::MissingExtension,
         _ => LocalFailure::IllegalParameter,
     }
 }

@@ -71,7 +71,9 @@ pub(super) fn hand_over(
         protocol: if tls13 { Protocol::Tls13 } else { Protocol::Tls12 },
         post_handshake,
         cipher_suite: CipherSuite::from_id(u16::from(suite.suite()))?,
-        group: state.negotiated_key_exchange_group().and_then(|group| NamedGroup::from_id(u16::from(group.name()))),
+        group: state
+            .negotiated_key_exchange_group()
+            .and_then(|group| NamedGroup::from_id(u16::from(group.name()))),
         application_protocol: state.alpn_protocol().map(Into::into),
         resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
         session_id: hello.session_id.as_slice().into(),

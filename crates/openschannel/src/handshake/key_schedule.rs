@@ -79,7 +79,12 @@ pub(crate) enum Exporter {
 pub(crate) struct CannotExport;
 
 impl Exporter {
-    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, output: &mut [u8]) -> Result<(), CannotExport> {
+    pub(crate) fn export(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        output: &mut [u8],
+    ) -> Result<(), CannotExport> {
         match self {
             Self::Tls13 { suite, secret } => {
                 let hash = suite.common.hash_provider;
@@ -90,7 +95,8 @@ impl Exporter {
                 let mut derived = Zeroizing::new([0; MAX_HASH_LEN]);
                 let derived = derived.get_mut(..len).ok_or(CannotExport)?;
                 let expander = suite.hkdf_provider.expander_for_okm(&OkmBlock::new(secret));
-                expand_label(&*expander, label, hash.hash(&[]).as_ref(), derived).map_err(|_| CannotExport)?;
+                expand_label(&*expander, label, hash.hash(&[]).as_ref(), derived)
+                    .map_err(|_| CannotExport)?;
                 let expander = suite.hkdf_provider.expander_for_okm(&OkmBlock::new(derived));
                 // In TLS 1.3 no context and an empty one give the same bytes.
                 let context = hash.hash(context.unwrap_or_default());
@@ -119,14 +125,21 @@ impl fmt::Debug for Exporter {
 }
 
 /// The keys the engine hands over when the handshake is finished.
-pub(super) fn extracted(tls13: bool, secrets: &ConnectionTrafficSecrets) -> Result<KeyMaterial, WrongKeyLength> {
+pub(super) fn extracted(
+    tls13: bool,
+    secrets: &ConnectionTrafficSecrets,
+) -> Result<KeyMaterial, WrongKeyLength> {
     let (protection, key, iv) = match (secrets, tls13) {
         (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, true) => (Protection::Tls13Aes128Gcm, key, iv),
         (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, false) => (Protection::Tls12Aes128Gcm, key, iv),
         (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, true) => (Protection::Tls13Aes256Gcm, key, iv),
         (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, false) => (Protection::Tls12Aes256Gcm, key, iv),
-        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, true) => (Protection::Tls13ChaCha20Poly1305, key, iv),
-        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, false) => (Protection::Tls12ChaCha20Poly1305, key, iv),
+        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, true) => {
+            (Protection::Tls13ChaCha20Poly1305, key, iv)
+        }
+        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, false) => {
+            (Protection::Tls12ChaCha20Poly1305, key, iv)
+        }
         _ => return Err(WrongKeyLength),
     };
     KeyMaterial::new(protection, key.as_ref(), iv.as_ref().try_into().map_err(|_| WrongKeyLength)?)

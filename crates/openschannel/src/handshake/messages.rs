@@ -50,7 +50,9 @@ impl Messages {
         if len > MAX_MESSAGE {
             return Err(MessageTooLong);
         }
-        let Some(body) = self.buffer.get(MESSAGE_HEADER_LEN..MESSAGE_HEADER_LEN + len) else { return Ok(None) };
+        let Some(body) = self.buffer.get(MESSAGE_HEADER_LEN..MESSAGE_HEADER_LEN + len) else {
+            return Ok(None);
+        };
         let message = Message { message_type, body: body.to_vec() };
         self.buffer.drain(..MESSAGE_HEADER_LEN + len);
         if self.buffer.is_empty() {
@@ -58,11 +60,6 @@ impl Messages {
             self.buffer = Vec::new();
         }
         Ok(Some(message))
-    }
-
-    /// The type of the message that is being put together, once its first byte is there.
-    pub(crate) fn begun(&self) -> Option<u8> {
-        self.buffer.first().copied()
     }
 
     /// Whether a message ends where the last record ended.
@@ -87,9 +84,9 @@ impl<'a> Fields<'a> {
     }
 
     /// A vector behind a length of `prefix` bytes.
-    fn vector(&mut self, prefix: usize) -> Option<Fields<'a>> {
+    fn vector(&mut self, prefix: usize) -> Option<Self> {
         let len = self.number(prefix)?;
-        Some(Fields(self.take(len)?))
+        Some(Self(self.take(len)?))
     }
 
     fn u16s(mut self) -> Vec<u16> {
@@ -128,9 +125,9 @@ impl ServerHello {
         fields.take(3)?;
         // A ServerHello of TLS 1.2 may have no extensions at all.
         let is_tls13 = fields.vector(2).is_some_and(|extensions| {
-            extensions
-                .extensions()
-                .any(|(kind, mut value)| kind == EXTENSION_SUPPORTED_VERSIONS && value.number(2) == Some(TLS1_3))
+            extensions.extensions().any(|(kind, mut value)| {
+                kind == EXTENSION_SUPPORTED_VERSIONS && value.number(2) == Some(TLS1_3)
+            })
         });
         Some(Self { random, session_id, is_tls13 })
     }
@@ -138,8 +135,8 @@ impl ServerHello {
     /// A HelloRetryRequest is a ServerHello with this random (RFC 8446 section 4.1.3).
     pub(crate) fn is_retry(&self) -> bool {
         const RETRY: [u8; 32] = [
-            0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
-            0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+            0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+            0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
         ];
         self.random == RETRY
     }
@@ -156,13 +153,16 @@ pub(crate) fn client_hello_fallback(body: &[u8]) -> Option<(bool, usize)> {
     fields.vector(1)?;
     let offered = fields
         .vector(2)
-        .and_then(|extensions| extensions.extensions().find(|(kind, _)| *kind == EXTENSION_SUPPORTED_VERSIONS))
+        .and_then(|extensions| {
+            extensions.extensions().find(|(kind, _)| *kind == EXTENSION_SUPPORTED_VERSIONS)
+        })
         .and_then(|(_, mut versions)| versions.vector(1))
         .map(|versions| versions.u16s());
     // GREASE values (RFC 8701) are no versions.
     let is_version = |version: &usize| (0x0300..=TLS1_3).contains(version);
-    let highest = offered
-        .map_or(Some(legacy_version), |versions| versions.into_iter().map(usize::from).filter(is_version).max())?;
+    let highest = offered.map_or(Some(legacy_version), |versions| {
+        versions.into_iter().map(usize::from).filter(is_version).max()
+    })?;
     Some((suites.contains(&FALLBACK_SCSV), highest))
 }
 
@@ -234,11 +234,17 @@ mod tests {
     #[test]
     fn certificate_requests_of_both_versions_are_read() {
         let tls12 = [&[2u8, 1, 64][..], &[0, 4, 4, 3, 8, 4], &[0, 5, 0, 3, b'a', b'b', b'c']].concat();
-        let expected =
-            CertificateRequest { authorities: vec![b"abc".to_vec()], signature_schemes: vec![0x0403, 0x0804] };
+        let expected = CertificateRequest {
+            authorities: vec![b"abc".to_vec()],
+            signature_schemes: vec![0x0403, 0x0804],
+        };
         assert_eq!(CertificateRequest::parse_tls12(&tls12), Some(expected.clone()));
-        let tls13 =
-            [&[0u8, 0, 21][..], &[0, 13, 0, 6, 0, 4, 4, 3, 8, 4], &[0, 47, 0, 7, 0, 5, 0, 3, b'a', b'b', b'c']].concat();
+        let tls13 = [
+            &[0u8, 0, 21][..],
+            &[0, 13, 0, 6, 0, 4, 4, 3, 8, 4],
+            &[0, 47, 0, 7, 0, 5, 0, 3, b'a', b'b', b'c'],
+        ]
+        .concat();
         assert_eq!(CertificateRequest::parse_tls13(&tls13), Some(expected));
         for cut in 0..tls12.len() {
             assert_eq!(CertificateRequest::parse_tls12(&tls12[..cut]).map(|_| cut), None);

@@ -25,9 +25,9 @@ mod tickets;
 mod watch;
 
 pub(crate) use handover::HandedOver;
-pub(crate) use tickets::{Resumption, Tickets};
 pub(crate) use key_schedule::{CannotExport, Exporter, TrafficSecret};
 pub(crate) use messages::{Messages, message_type};
+pub(crate) use tickets::{Resumption, Tickets};
 
 use std::net::Ipv4Addr;
 
@@ -81,13 +81,21 @@ enum CertificateQuestion {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Nothing could be consumed: at least so many bytes are missing.
-    Incomplete { missing: usize },
-    Continue { consumed: usize },
+    Incomplete {
+        missing: usize,
+    },
+    Continue {
+        consumed: usize,
+    },
     /// The handshake is done; [`Handshake::hand_over`] is next.
-    Finished { consumed: usize },
+    Finished {
+        consumed: usize,
+    },
     NeedsCredentials,
     /// The peer's close_notify.
-    PeerClosed { consumed: usize },
+    PeerClosed {
+        consumed: usize,
+    },
 }
 
 impl Handshake {
@@ -98,7 +106,8 @@ impl Handshake {
         options: &ContextOptions,
         output: &mut Vec<u8>,
     ) -> Result<Self, Error> {
-        let target = target.map(|name| name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty());
+        let target =
+            target.map(|name| name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty());
         let server_name = match target {
             Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| {
                 Error::new(ErrorStatus::TargetUnknown)
@@ -136,7 +145,8 @@ impl Handshake {
             client_auth: options.client_auth,
             ..ConnectionSlot::default()
         };
-        let engine = Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
+        let engine =
+            Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
         let watch = Watch::new(Role::Server, highest_version(credentials.protocols()));
         let resumption = Resumption::server(credentials);
         Ok(Self::new(Role::Server, engine, slot, watch, resumption, CertificateQuestion::Settled))
@@ -190,7 +200,9 @@ impl Handshake {
             let rest = token.get(at..).unwrap_or_default();
             let (content_type, len) = match frame(rest, MAX_FRAGMENT_BEFORE_VERSION) {
                 Ok(Framing::Complete { content_type, len }) => (content_type, len),
-                Ok(Framing::Incomplete { missing }) if at == start => return Ok(Step::Incomplete { missing }),
+                Ok(Framing::Incomplete { missing }) if at == start => {
+                    return Ok(Step::Incomplete { missing });
+                }
                 Ok(Framing::Incomplete { .. }) => break,
                 Err(error) => return Err(self.refuse(self.framing_failure(error))),
             };
@@ -325,7 +337,7 @@ impl Handshake {
                 Ok(Received::Ignored)
             }
             ReceivedAlert::Failed(status) => {
-                self.resumption.forget_in_handshake(&self.slot);
+                self.resumption.forget_after_failure();
                 Err(Error::new(status).by(Fault::Peer).with_received_alert(alert))
             }
         }
@@ -341,7 +353,7 @@ impl Handshake {
 
     /// Ends the handshake for a reason the engine has not seen. The engine is not asked for anything after this.
     fn refuse(&mut self, failure: LocalFailure) -> Error {
-        self.resumption.forget_in_handshake(&self.slot);
+        self.resumption.forget_after_failure();
         let error = Error::from(failure);
         let Some(alert) = failure.alert().map(Alert::fatal) else { return error };
         let Ok(record) = self.alert_record(alert) else { return error };
@@ -368,13 +380,29 @@ impl Handshake {
                 .with_alert(alert)
                 .with_alert_record(record);
         }
-        self.resumption.forget_in_handshake(&self.slot);
+        self.resumption.forget_after_failure();
         let mut token = core::mem::take(&mut self.output);
         let before = token.len();
-        // The engine gives its alert and then the same failure again.
-        self.engine.drive(&mut self.slot, &mut token).err();
-        let alert = self.read_own_alert(token.get(before..).unwrap_or_default());
-        failure::translate(error, self.slot.rejection.as_ref(), alert).with_alert_record(token)
+        self.engine.drain_failed(&mut self.slot, &mut token);
+        let (handshake, alert) = last_record(token.get(before..).unwrap_or_default());
+        self.watch.outgoing(handshake);
+        let alert = self.read_own_alert(alert);
+        let failure = match self.slot.key_error.take() {
+            // The engine only knows that there is no signature.
+            Some(key_error) => match alert {
+                Some(alert) => key_error.with_alert(alert),
+                None => key_error,
+            },
+            None => failure::translate(error, self.slot.rejection.as_ref(), alert),
+        };
+        // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
+        if token.len() == before
+            && let Some(alert) = failure.alert()
+            && let Ok(record) = self.alert_record(alert)
+        {
+            token.extend(record);
+        }
+        failure.with_alert_record(token)
     }
 
     /// What the engine's last record, an alert of its own, says.
@@ -399,10 +427,22 @@ enum Received {
 pub(crate) fn seal_alert(sealer: &mut Sealer, alert: Alert) -> Result<Vec<u8>, Error> {
     let content = alert.to_bytes();
     let mut record = vec![0; sealer.record_len(content.len())];
-    sealer
-        .seal_copy(crate::record::ContentType::ALERT, &content, &mut record)
-        .map_err(|_| Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up"))?;
+    sealer.seal_copy(crate::record::ContentType::ALERT, &content, &mut record).map_err(|_| {
+        Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up")
+    })?;
     Ok(record)
+}
+
+/// The records before the last one, and the last one.
+fn last_record(records: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    while let Ok(Framing::Complete { len, .. }) =
+        frame(records.get(at..).unwrap_or_default(), MAX_FRAGMENT_BEFORE_VERSION)
+        && at + len < records.len()
+    {
+        at += len;
+    }
+    records.split_at_checked(at).unwrap_or_default()
 }
 
 fn highest_version(protocols: Protocols) -> usize {

@@ -4,7 +4,7 @@ use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 
 use crate::alert::LocalFailure;
-use crate::credentials::slot::{ConnectionSlot, with_slot};
+use crate::credentials::slot::{ConnectionSlot, TicketSlot, with_slot};
 use crate::credentials::{InboundCredentials, OutboundCredentials};
 use crate::status::Error;
 
@@ -13,18 +13,19 @@ pub(crate) struct Tickets(Box<Kept>);
 
 struct Kept {
     kernel: KernelConnection<ClientConnectionData>,
-    slot: ConnectionSlot,
+    slot: TicketSlot,
 }
 
 impl Tickets {
-    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>, slot: ConnectionSlot) -> Self {
+    pub(super) fn new(kernel: KernelConnection<ClientConnectionData>, slot: TicketSlot) -> Self {
         Self(Box::new(Kept { kernel, slot }))
     }
 
     /// Stores the session of a NewSessionTicket; `body` is the message without its header (RFC 8446 section 4.6.1).
     pub(crate) fn store(&mut self, body: &[u8]) -> Result<(), Error> {
         let Kept { kernel, slot } = &mut *self.0;
-        with_slot(slot, || kernel.handle_new_session_ticket(body)).map_err(|_| Error::from(LocalFailure::DecodeError))
+        with_slot(&mut slot.slot(), || kernel.handle_new_session_ticket(body))
+            .map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 }
 
@@ -53,14 +54,23 @@ impl Resumption {
     /// Takes over the session identifiers a server has given out in the handshake.
     pub(super) fn with_session_ids(self, slot: &mut ConnectionSlot) -> Self {
         match self {
-            Self::Server { credentials, .. } => {
-                Self::Server { credentials, session_ids: core::mem::take(&mut slot.server_session_ids).into() }
-            }
+            Self::Server { credentials, .. } => Self::Server {
+                credentials,
+                session_ids: core::mem::take(&mut slot.server_session_ids).into(),
+            },
             client => client,
         }
     }
 
-    /// Drops what is stored of an unfinished handshake's session.
+    /// A handshake failed: a client does not offer the session again. A server keeps it: whoever replays a ticket that was seen on
+    /// the wire must not be able to end somebody else's session.
+    pub(super) fn forget_after_failure(&self) {
+        if let Self::Client { .. } = self {
+            self.forget();
+        }
+    }
+
+    /// Drops what is stored of an unfinished handshake's session, because the caller asks.
     pub(super) fn forget_in_handshake(&self, slot: &ConnectionSlot) {
         match self {
             Self::Server { credentials, .. } => credentials.forget_sessions(&slot.server_session_ids),

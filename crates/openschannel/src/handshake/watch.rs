@@ -8,7 +8,9 @@ use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fa
 use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
-use crate::record::{ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame};
+use crate::record::{
+    ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame,
+};
 
 /// What one incoming record is, as far as the handshake's keys can tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub(super) struct Watch {
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
     opener: Option<Opener>,
+    has_opened: bool,
     peer_changed_cipher: bool,
     own_changed_cipher: bool,
     /// Own TLS 1.2 records since the own ChangeCipherSpec.
@@ -76,6 +79,7 @@ impl Watch {
             server_hello: None,
             request: if role == Role::Client { Request::Open } else { Request::Never },
             opener: None,
+            has_opened: false,
             peer_changed_cipher: false,
             own_changed_cipher: false,
             sealed_by_engine: 0,
@@ -100,6 +104,8 @@ impl Watch {
             }
             ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
             ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
+            // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
+            ContentType::ALERT if self.has_opened => Seen::Handshake,
             ContentType::ALERT => seen_alert(fragment),
             _ if self.peer_protects() => {
                 self.keep_first_finished(Writer::Peer, record);
@@ -167,7 +173,11 @@ impl Watch {
     }
 
     /// TLS 1.2: verify_data of the connection's first Finished, `tls-unique` (RFC 5929 section 3).
-    pub(super) fn first_verify_data(&self, secrets: &Secrets, suite: SupportedCipherSuite) -> Option<[u8; 12]> {
+    pub(super) fn first_verify_data(
+        &self,
+        secrets: &Secrets,
+        suite: SupportedCipherSuite,
+    ) -> Option<[u8; 12]> {
         let (writer, record) = self.first_finished.as_ref()?;
         let material = self.tls12_material(*writer, secrets, Some(suite))?;
         let mut record = record.clone();
@@ -185,11 +195,13 @@ impl Watch {
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
     fn peek(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Seen {
         if self.opener.is_none() {
-            self.opener = self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
+            self.opener =
+                self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
         }
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
         let Ok(opened) = opener.open(&mut copy) else { return Seen::Handshake };
+        self.has_opened = true;
         let content = copy.get(opened.content).unwrap_or_default();
         match opened.content_type {
             ContentType::ALERT => seen_alert(content),
@@ -209,7 +221,9 @@ impl Watch {
             match (self.role, message.message_type) {
                 (Role::Server, message_type::CLIENT_HELLO) => {
                     let fallback = client_hello_fallback(&message.body);
-                    if fallback.is_some_and(|(signalled, highest)| signalled && highest < self.highest_version) {
+                    if fallback
+                        .is_some_and(|(signalled, highest)| signalled && highest < self.highest_version)
+                    {
                         seen = Seen::Fallback;
                     }
                 }
@@ -229,7 +243,11 @@ impl Watch {
                         seen = Seen::CertificateRequest;
                     }
                 }
-                (Role::Client, kind) if self.is_past_request(kind) => self.request = Request::Never,
+                (Role::Client, kind)
+                    if matches!(self.request, Request::Open) && self.is_past_request(kind) =>
+                {
+                    self.request = Request::Never;
+                }
                 _ => {}
             }
         }

@@ -19,7 +19,9 @@ pub(crate) use framing::{ContentType, Framing, FramingError, MAX_FRAGMENT_BEFORE
 pub(crate) use open::{OpenFailure, Opened, Opener};
 pub(crate) use seal::{Exhausted, Sealer};
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey};
+use aws_lc_rs::aead::{
+    AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey,
+};
 use zeroize::Zeroizing;
 
 /// Bytes of the record header: type 1, version 2, length 2 (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
@@ -102,7 +104,11 @@ pub(crate) struct KeyMaterial {
 pub(crate) struct WrongKeyLength;
 
 impl KeyMaterial {
-    pub(crate) fn new(protection: Protection, key: &[u8], iv: &[u8; NONCE_LEN]) -> Result<Self, WrongKeyLength> {
+    pub(crate) fn new(
+        protection: Protection,
+        key: &[u8],
+        iv: &[u8; NONCE_LEN],
+    ) -> Result<Self, WrongKeyLength> {
         if key.len() != protection.key_len() {
             return Err(WrongKeyLength);
         }
@@ -127,7 +133,7 @@ impl core::fmt::Debug for KeyMaterial {
 
 /// `iv` XOR the big-endian sequence number (RFC 8446 section 5.3; RFC 7905 section 2 for ChaCha20 in TLS 1.2). TLS 1.2 AES-GCM uses
 /// the last eight bytes as its explicit nonce: unique as long as the sequence number is (RFC 5288 section 3).
-fn nonce(iv: &[u8; NONCE_LEN], seq: u64) -> [u8; NONCE_LEN] {
+pub(crate) fn nonce(iv: &[u8; NONCE_LEN], seq: u64) -> [u8; NONCE_LEN] {
     let mut nonce = *iv;
     for (byte, s) in nonce[NONCE_LEN - 8..].iter_mut().zip(seq.to_be_bytes()) {
         *byte ^= s;
@@ -150,3 +156,5 @@ fn wire_len(len: usize) -> [u8; 2] {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::{identity_of, note_sealed, take_sealed};

@@ -6,8 +6,8 @@ use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
 
 use super::{
-    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN, WrongKeyLength, nonce,
-    tls12_aad,
+    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN,
+    WrongKeyLength, nonce, tls12_aad,
 };
 
 /// Opens records under one key, in order.
@@ -152,6 +152,9 @@ impl Opener {
 
 impl core::fmt::Debug for Opener {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Opener").field("protection", &self.protection).field("seq", &self.seq).finish_non_exhaustive()
+        f.debug_struct("Opener")
+            .field("protection", &self.protection)
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,8 @@ use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
 
 use super::{
-    ContentType, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN, WrongKeyLength, nonce, tls12_aad, wire_len,
+    ContentType, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN, WrongKeyLength, nonce,
+    tls12_aad, wire_len,
 };
 
 /// Seals records under one key, in order.
@@ -62,7 +63,13 @@ impl Sealer {
         if self.protection.is_tls13() {
             let aad = tls13_aad(data.len());
             self.key
-                .seal_in_place_scatter(Nonce::assume_unique_for_key(nonce), Aad::from(aad), data, &[content_type.0], trailer)
+                .seal_in_place_scatter(
+                    Nonce::assume_unique_for_key(nonce),
+                    Aad::from(aad),
+                    data,
+                    &[content_type.0],
+                    trailer,
+                )
                 .map_err(|_| Exhausted)?;
         } else {
             let aad = tls12_aad(self.seq, content_type, data.len());
@@ -78,12 +85,18 @@ impl Sealer {
 
     /// Seals the record that fills `record`: the content lies behind the header already, the rest is written here. One AEAD
     /// pass over adjoining bytes, which is the faster form (ChaCha20 gains most).
-    pub(crate) fn seal_contiguous(&mut self, content_type: ContentType, record: &mut [u8]) -> Result<(), Exhausted> {
+    pub(crate) fn seal_contiguous(
+        &mut self,
+        content_type: ContentType,
+        record: &mut [u8],
+    ) -> Result<(), Exhausted> {
         let header_len = self.protection.header_len();
-        let content = record.len().checked_sub(header_len + self.protection.trailer_len()).ok_or(Exhausted)?;
+        let content =
+            record.len().checked_sub(header_len + self.protection.trailer_len()).ok_or(Exhausted)?;
         let (header, body) = record.split_at_mut_checked(header_len).ok_or(Exhausted)?;
         let (nonce, next) = self.begin(content_type, header, content)?;
-        let (sealed, tag_out) = body.split_at_mut_checked(body.len().saturating_sub(TAG_LEN)).ok_or(Exhausted)?;
+        let (sealed, tag_out) =
+            body.split_at_mut_checked(body.len().saturating_sub(TAG_LEN)).ok_or(Exhausted)?;
         let tag = if self.protection.is_tls13() {
             if let Some(inner_type) = sealed.last_mut() {
                 *inner_type = content_type.0;
@@ -144,7 +157,10 @@ impl Sealer {
 
 impl core::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Sealer").field("protection", &self.protection).field("seq", &self.seq).finish_non_exhaustive()
+        f.debug_struct("Sealer")
+            .field("protection", &self.protection)
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
     }
 }
 

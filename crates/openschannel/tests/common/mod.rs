@@ -1,14 +1,16 @@
 //! Two contexts in one process: certificates, credentials, and the token loop.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::LazyLock;
 
 use openschannel::credentials::{
-    CipherSuite, Identity, InboundBuilder, InboundCredentials, NamedGroup, OutboundBuilder, OutboundCredentials,
-    Protocols, Trust,
+    CipherSuite, Identity, InboundBuilder, InboundCredentials, NamedGroup, OutboundBuilder,
+    OutboundCredentials, Protocols, Trust,
 };
 use openschannel::status::SuccessStatus;
-use openschannel::{ContextOptions, ControlToken, Decrypted, Role, SecurityContext, TokenBuffer, TokenOutcome};
+use openschannel::{
+    ContextOptions, ControlToken, Decrypted, Role, SecurityContext, TokenBuffer, TokenOutcome,
+};
 
 /// The name every test certificate is for.
 pub const NAME: &str = "server.test";
@@ -22,7 +24,9 @@ pub struct Certificates {
 }
 
 pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
-    use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    };
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(vec![]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -71,8 +75,16 @@ pub fn credentials(protocols: Protocols) -> (OutboundCredentials, InboundCredent
 /// Both sides with one cipher suite, over a group that is quick to make.
 pub fn credentials_for(suite: CipherSuite) -> (OutboundCredentials, InboundCredentials) {
     (
-        outbound().cipher_suites(&[suite]).groups(&[NamedGroup::X25519, NamedGroup::SECP256R1]).acquire().unwrap(),
-        inbound().cipher_suites(&[suite]).groups(&[NamedGroup::X25519, NamedGroup::SECP256R1]).acquire().unwrap(),
+        outbound()
+            .cipher_suites(&[suite])
+            .groups(&[NamedGroup::X25519, NamedGroup::SECP256R1])
+            .acquire()
+            .unwrap(),
+        inbound()
+            .cipher_suites(&[suite])
+            .groups(&[NamedGroup::X25519, NamedGroup::SECP256R1])
+            .acquire()
+            .unwrap(),
     )
 }
 
@@ -98,9 +110,14 @@ pub struct Pair {
 
 impl Pair {
     /// A client's first token, and the server that has not seen it yet is made with it.
-    pub fn begin(outbound: &OutboundCredentials, inbound: &InboundCredentials, options: &ContextOptions) -> Self {
+    pub fn begin(
+        outbound: &OutboundCredentials,
+        inbound: &InboundCredentials,
+        options: &ContextOptions,
+    ) -> Self {
         let mut output = TokenBuffer::allocate();
-        let (client, outcome) = SecurityContext::initialize(outbound, Some(NAME), options, &mut output).unwrap();
+        let (client, outcome) =
+            SecurityContext::initialize(outbound, Some(NAME), options, &mut output).unwrap();
         assert_eq!(outcome.status, SuccessStatus::ContinueNeeded);
         let hello = output.into_vec();
         let mut output = TokenBuffer::allocate();
@@ -110,7 +127,11 @@ impl Pair {
     }
 
     /// Runs the handshake to its end on both sides. What is left in the wires belongs to DecryptMessage.
-    pub fn establish(outbound: &OutboundCredentials, inbound: &InboundCredentials, options: &ContextOptions) -> Self {
+    pub fn establish(
+        outbound: &OutboundCredentials,
+        inbound: &InboundCredentials,
+        options: &ContextOptions,
+    ) -> Self {
         let mut pair = Self::begin(outbound, inbound, options);
         while !pair.client.is_established() || !pair.server.is_established() {
             let before = (pair.to_client.len(), pair.to_server.len());

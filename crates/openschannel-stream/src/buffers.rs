@@ -1,0 +1,175 @@
+//! The memory of a connection: ciphertext in, with the plaintext where it was decrypted, and ciphertext out.
+//!
+//! Both give their memory back when they run empty: a server holds thousands of connections, and most of them wait.
+
+use core::ops::Range;
+
+/// The longest record a peer may send: header, 2^14 bytes of content, and the expansion RFC 5246 section 6.2.3 allows.
+pub(crate) const MAX_RECORD: usize = 5 + 16_384 + 2_048;
+
+/// Room for ciphertext while data flows: one maximal record is the least that works, four make one read of the transport worth
+/// its system call.
+pub(crate) const INPUT_LARGE: usize = 4 * MAX_RECORD;
+
+/// Room for ciphertext while little comes: a page, which holds most requests and alerts. It grows as soon as a record wants more.
+pub(crate) const INPUT_SMALL: usize = 4_096;
+
+/// The longest record this side makes: header with TLS 1.2's explicit nonce, content, and the trailer with room for a KeyUpdate.
+const MAX_SEALED: usize = 13 + 16_384 + 44;
+
+/// Most sealed bytes that wait for the transport before [`Driver::write`](crate::Driver::write) takes no more: four records, as many
+/// as one read of the peer's takes. An alert that ends the connection is let in beyond it.
+pub(crate) const OUTPUT_LIMIT: usize = 4 * MAX_SEALED;
+
+/// Received bytes. Each lies where the transport put it until it is moved to the front to make room.
+///
+/// ```text
+///   | used up | plaintext waiting | used up | ciphertext unread | room |
+///             ^plain.start        ^plain.end ^start             ^end
+/// ```
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    memory: Vec<u8>,
+    plain: Range<usize>,
+    start: usize,
+    end: usize,
+    /// The transport last gave so much that more is likely to follow.
+    busy: bool,
+}
+
+impl Input {
+    /// Ciphertext that no call has consumed.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.memory.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        self.memory.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// `len` bytes at the front of the ciphertext are done with.
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start = (self.start + len).min(self.end);
+    }
+
+    /// As [`Input::consume`], and of these bytes `data` is plaintext now.
+    pub(crate) fn consume_record(&mut self, len: usize, data: Range<usize>) {
+        self.plain = self.start + data.start..self.start + data.end;
+        self.consume(len);
+    }
+
+    /// Plaintext the caller has not taken.
+    pub(crate) fn plaintext(&self) -> &[u8] {
+        self.memory.get(self.plain.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn consume_plaintext(&mut self, len: usize) {
+        self.plain.start = (self.plain.start + len).min(self.plain.end);
+    }
+
+    /// Room for ciphertext, so that at least `need` bytes can lie unread; less, or none, only while plaintext waits.
+    pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
+        if self.plain.is_empty() {
+            let room = self.memory.len() - self.end;
+            if self.start == self.end || room < MAX_RECORD {
+                self.memory.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+                self.plain = 0..0;
+            }
+        }
+        let wanted = if self.busy || need > INPUT_SMALL { INPUT_LARGE } else { INPUT_SMALL };
+        if self.memory.len() < wanted {
+            self.memory.resize(wanted, 0);
+        }
+        self.memory.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// The transport put `len` bytes into the front of [`Input::space`].
+    pub(crate) fn received(&mut self, len: usize) {
+        let room = self.memory.len() - self.end;
+        self.busy = len >= room || len >= INPUT_LARGE / 2;
+        self.end += len.min(room);
+    }
+
+    /// Whether the next bytes are likely to be many.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Gives the memory back if nothing lies in it.
+    pub(crate) fn release(&mut self) {
+        if self.plain.is_empty() && self.start == self.end {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Sealed bytes on their way to the transport.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    memory: Vec<u8>,
+    sent: usize,
+}
+
+impl Output {
+    /// What the transport has not taken.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        self.memory.get(self.sent..).unwrap_or_default()
+    }
+
+    /// The transport took `len` bytes.
+    pub(crate) fn sent(&mut self, len: usize) {
+        self.sent = (self.sent + len).min(self.memory.len());
+        if self.sent == self.memory.len() {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether `len` more bytes stay within [`OUTPUT_LIMIT`].
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.waiting().len() + len <= OUTPUT_LIMIT
+    }
+
+    /// Adds a token.
+    pub(crate) fn put(&mut self, token: Vec<u8>) {
+        if self.memory.is_empty() {
+            self.memory = token;
+        } else {
+            self.memory.extend_from_slice(&token);
+        }
+    }
+
+    /// Makes room for `len` bytes in one piece, in the place of what was sent.
+    pub(crate) fn reserve(&mut self, len: usize) {
+        if self.sent > 0 {
+            self.memory.drain(..self.sent);
+            self.sent = 0;
+        }
+        self.memory.reserve_exact(len);
+    }
+
+    /// Lays out `header` bytes, `data` and `trailer` bytes and lets `seal` make a record of them. It says how long that is; nothing
+    /// is left behind if it fails.
+    pub(crate) fn seal<E>(
+        &mut self,
+        header: usize,
+        data: &[u8],
+        trailer: usize,
+        seal: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<&[u8], E> {
+        let start = self.memory.len();
+        self.memory.resize(start + header, 0);
+        self.memory.extend_from_slice(data);
+        self.memory.resize(start + header + data.len() + trailer, 0);
+        let sealed = seal(self.memory.get_mut(start..).unwrap_or_default());
+        let len = *sealed.as_ref().unwrap_or(&0);
+        self.memory.truncate(start + len);
+        sealed?;
+        Ok(self.memory.get(start..).unwrap_or_default())
+    }
+}

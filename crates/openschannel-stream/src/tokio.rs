@@ -1,0 +1,387 @@
+//! A stream over anything that is [`AsyncRead`] and [`AsyncWrite`].
+//!
+//! Every future here may be dropped before it is done: what was received stays, what was encrypted is still sent, and a close that was
+//! begun goes on where it stood.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::time::{Instant, timeout_at};
+use openschannel::credentials::{InboundCredentials, OutboundCredentials};
+use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
+
+use crate::driver::{Advance, Driver, Plaintext};
+use crate::error::{ReadEnded, failed, refused, transport_end, unusable, write_zero};
+use crate::linger::{LingerBudget, LingerLimit, Lingered};
+
+/// A connection. Dropping it sends nothing: close it with [`TlsStream::close_write`] or
+/// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown), and [`TlsStream::linger`] for the peer.
+///
+/// Reading ends as in [`blocking`](crate::blocking::TlsStream). Writing encrypts into a bounded buffer and sends as far as the
+/// transport takes it; flush behind what must not wait.
+#[derive(Debug)]
+pub struct TlsStream<S> {
+    transport: S,
+    driver: Driver,
+    /// What the transport's end was, for the error that tells it.
+    transport_error: Option<io::Error>,
+    /// The transport was given bytes and has not been flushed since.
+    unflushed: bool,
+    transport_shut: bool,
+    discarded: u64,
+    /// The tasks that wait until the transport takes more bytes: one reads and one writes, behind [`split`](::tokio::io::split), and
+    /// the transport remembers only the last waker it was given.
+    waiting: [Option<Waker>; 2],
+}
+
+/// Who wants bytes sent; an index into [`TlsStream::waiting`].
+#[derive(Clone, Copy)]
+enum Sender {
+    Reader = 0,
+    Writer = 1,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
+    /// Connects as a client to `target`.
+    ///
+    /// # Errors
+    /// As [`blocking::TlsStream::connect`](crate::blocking::TlsStream::connect).
+    pub async fn connect(
+        transport: S,
+        credentials: &OutboundCredentials,
+        target: Option<&str>,
+        options: &ContextOptions,
+    ) -> io::Result<Self> {
+        let driver = Driver::client(credentials, target, options).map_err(unusable)?;
+        let mut stream = Self::from_driver(transport, driver);
+        stream.handshake().await?;
+        Ok(stream)
+    }
+
+    /// Accepts a client.
+    ///
+    /// # Errors
+    /// As [`TlsStream::handshake`].
+    pub async fn accept(
+        transport: S,
+        credentials: &InboundCredentials,
+        options: &ContextOptions,
+    ) -> io::Result<Self> {
+        let mut stream = Self::from_driver(transport, Driver::server(credentials, options));
+        stream.handshake().await?;
+        Ok(stream)
+    }
+
+    /// A stream with its handshake still to do: for a driver with an observer, or to have the stream when the handshake fails.
+    pub fn from_driver(transport: S, driver: Driver) -> Self {
+        Self {
+            transport,
+            driver,
+            transport_error: None,
+            unflushed: false,
+            transport_shut: false,
+            discarded: 0,
+            waiting: [None, None],
+        }
+    }
+
+    /// Does the handshake.
+    ///
+    /// # Errors
+    /// As [`blocking::TlsStream::handshake`](crate::blocking::TlsStream::handshake).
+    pub async fn handshake(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_handshake(cx)).await
+    }
+
+    /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub async fn close_notify(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_close_notify(cx)).await
+    }
+
+    /// Closes the sending direction: [`TlsStream::close_notify`], then the transport's own end of sending. Reading goes on. May be
+    /// called again.
+    ///
+    /// # Errors
+    /// The transport's. That it is not connected any more is none.
+    pub async fn close_write(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await
+    }
+
+    /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of a close that destroys nothing, behind
+    /// [`TlsStream::close_write`]. How the peer ended is in [`Lingered::read_end`]. Wants a runtime with a timer.
+    pub async fn linger(&mut self, budget: impl Into<LingerBudget>) -> Lingered {
+        self.linger_with(budget, |_| ()).await
+    }
+
+    /// As [`TlsStream::linger`], and gives what comes to `deliver`.
+    pub async fn linger_with(
+        &mut self,
+        budget: impl Into<LingerBudget>,
+        mut deliver: impl FnMut(&[u8]),
+    ) -> Lingered {
+        let budget = budget.into();
+        let mut received = 0;
+        let reading = poll_fn(|cx| self.poll_until_end(cx, budget.bytes, &mut received, &mut deliver));
+        let limit = match Instant::now().checked_add(budget.time) {
+            Some(deadline) => timeout_at(deadline, reading).await.unwrap_or(Some(LingerLimit::Time)),
+            None => reading.await,
+        };
+        Lingered { read_end: self.report().read_end, limit, discarded: self.discarded }
+    }
+
+    /// How the connection stands or has ended.
+    pub fn report(&self) -> ClosingReport {
+        self.driver.closing_report()
+    }
+
+    /// The driver: what was negotiated, key updates, alerts. What it wants sent goes out with the next write or flush.
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// As [`TlsStream::driver`].
+    pub fn driver_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.transport
+    }
+
+    /// The transport. Bytes read from it or written to it are lost to the connection.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.transport
+    }
+
+    /// The transport and the driver, with whatever it holds.
+    pub fn into_parts(self) -> (S, Driver) {
+        (self.transport, self.driver)
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let advanced = self.driver.advance();
+            let sent = self.poll_send(cx, Sender::Writer);
+            match advanced {
+                Err(error) => return Poll::Ready(Err(failed(error))),
+                Ok(Advance::Established) => return sent,
+                Ok(Advance::Ended(end)) => return Poll::Ready(Err(self.ended(end))),
+                Ok(Advance::NeedsReceive) => {}
+            }
+            if let Poll::Ready(Err(error)) = sent {
+                // The peer may have said why it takes no more: what it sent is read first.
+                self.driver.transmitted(self.driver.transmit().len());
+                self.unflushed = false;
+                self.transport_error.get_or_insert(error);
+            }
+            ready!(self.poll_receive(cx));
+        }
+    }
+
+    fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.driver.close_write().map_err(refused)?;
+        self.poll_send(cx, Sender::Writer)
+    }
+
+    /// Ready with whether reading has ended, for the caller to ask how; with plaintext waiting if not.
+    fn poll_plaintext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let end = match self.driver.fill_plaintext() {
+                Ok(Plaintext::Data(_)) => Some(Ok(ReadEnd::Clean)),
+                Ok(Plaintext::End(end)) => Some(Ok(end)),
+                Ok(Plaintext::NeedsReceive) => None,
+                Err(error) => Some(Err(error)),
+            };
+            // The answer to a KeyUpdate, or the alert for a failure. That it cannot be sent is for a write to find out.
+            if !self.driver.transmit().is_empty() {
+                drop(self.poll_send(cx, Sender::Reader));
+            }
+            match end {
+                None => ready!(self.poll_receive(cx)),
+                Some(Ok(ReadEnd::Clean)) => return Poll::Ready(Ok(())),
+                Some(Ok(end)) => return Poll::Ready(Err(self.ended(end))),
+                Some(Err(error)) => return Poll::Ready(Err(failed(error))),
+            };
+        }
+    }
+
+    fn poll_until_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        budget: u64,
+        received: &mut u64,
+        deliver: &mut impl FnMut(&[u8]),
+    ) -> Poll<Option<LingerLimit>> {
+        loop {
+            match self.driver.fill_plaintext() {
+                Ok(Plaintext::Data(data)) => {
+                    let len = data.len();
+                    deliver(data);
+                    self.discarded += len as u64;
+                    self.driver.consume(len);
+                }
+                Ok(Plaintext::End(_)) | Err(_) => return Poll::Ready(None),
+                Ok(Plaintext::NeedsReceive) if *received >= budget => {
+                    return Poll::Ready(Some(LingerLimit::Bytes));
+                }
+                Ok(Plaintext::NeedsReceive) => *received += ready!(self.poll_receive(cx)) as u64,
+            }
+        }
+    }
+
+    /// One read of the transport's. Its end is the driver's to report.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut space = ReadBuf::new(self.driver.receive_space());
+        match Pin::new(&mut self.transport).poll_read(cx, &mut space) {
+            Poll::Pending => {
+                self.driver.release_buffers();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => {
+                let n = space.filled().len();
+                match n {
+                    0 => self.driver.transport_ended(TransportEnd::Eof),
+                    n => self.driver.received(n),
+                }
+                Poll::Ready(n)
+            }
+            Poll::Ready(Err(error)) => {
+                self.driver.transport_ended(transport_end(&error));
+                self.transport_error.get_or_insert(error);
+                Poll::Ready(0)
+            }
+        }
+    }
+
+    /// Sends everything that waits, and flushes the transport.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sender: Sender) -> Poll<io::Result<()>> {
+        let waker = self.join_waiting(cx.waker(), sender);
+        let sent = self.poll_send_with(&mut Context::from_waker(&waker));
+        if sent.is_ready() {
+            // Whoever waits finds room now, or meets the error.
+            for waiting in &mut self.waiting {
+                if let Some(waker) = waiting.take().filter(|waker| !waker.will_wake(cx.waker())) {
+                    waker.wake();
+                }
+            }
+        }
+        sent
+    }
+
+    fn poll_send_with(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.driver.transmit().is_empty() {
+            let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))?;
+            if n == 0 {
+                return Poll::Ready(Err(write_zero()));
+            }
+            self.driver.transmitted(n);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes that `sender` waits, and gives a waker for everybody who does.
+    fn join_waiting(&mut self, waker: &Waker, sender: Sender) -> Waker {
+        let (own, other) = match (&mut self.waiting, sender) {
+            ([reader, writer], Sender::Reader) => (reader, writer),
+            ([reader, writer], Sender::Writer) => (writer, reader),
+        };
+        match own {
+            Some(known) => known.clone_from(waker),
+            None => *own = Some(waker.clone()),
+        }
+        match other {
+            Some(other) if !other.will_wake(waker) => Arc::new(Both(waker.clone(), other.clone())).into(),
+            _ => waker.clone(),
+        }
+    }
+
+    fn ended(&mut self, end: ReadEnd) -> io::Error {
+        let report = self.driver.closing_report();
+        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, self.transport_error.take())
+            .into()
+    }
+}
+
+/// Wakes two tasks.
+struct Both(Waker, Waker);
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+        self.1.wake_by_ref();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for TlsStream<S> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let stream = self.get_mut();
+        ready!(stream.poll_plaintext(cx))?;
+        Poll::Ready(Ok(stream.driver.plaintext()))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        self.get_mut().driver.consume(amount);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_plaintext(cx))?;
+        let data = self.driver.plaintext();
+        let n = data.len().min(buf.remaining());
+        buf.put_slice(data.get(..n).unwrap_or_default());
+        self.driver.consume(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let written = self.driver.write(buf).map_err(refused)?;
+            let sent = self.poll_send(cx, Sender::Writer);
+            if let Poll::Ready(Err(error)) = sent {
+                return Poll::Ready(Err(error));
+            }
+            if written > 0 || buf.is_empty() {
+                return Poll::Ready(Ok(written));
+            }
+            ready!(sent)?;
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_send(cx, Sender::Writer)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_close_notify(cx))?;
+        if !self.transport_shut {
+            match ready!(Pin::new(&mut self.transport).poll_shutdown(cx)) {
+                Err(error) if error.kind() != ErrorKind::NotConnected => return Poll::Ready(Err(error)),
+                _ => self.transport_shut = true,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

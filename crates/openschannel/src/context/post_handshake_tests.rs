@@ -1,0 +1,249 @@
+//! Handshake messages on an established connection that no well-behaved peer of this crate's would send.
+
+use super::{Role, TokenBuffer};
+use crate::alert::{Alert, AlertDescription};
+use crate::credentials::Protocols;
+use crate::status::{ErrorStatus, SuccessStatus};
+
+use crate::common::*;
+use crate::states;
+
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
+fn forge(pair: &mut Pair, from: Role, content_type: u8, content: &[u8]) -> Vec<u8> {
+    pair.side(from).send_half().unwrap().forge(content_type, content)
+}
+
+/// The peer of `from` refuses the records with `alert`, and tells so.
+#[track_caller]
+fn assert_refused(
+    pair: &mut Pair,
+    from: Role,
+    records: &[Vec<u8>],
+    status: ErrorStatus,
+    alert: AlertDescription,
+) {
+    let receiver = pair.side(other(from));
+    let (last, before) = records.split_last().unwrap();
+    for record in before {
+        decrypt(receiver, record).unwrap();
+    }
+    let error = decrypt(receiver, last).unwrap_err();
+    assert_eq!((error.status(), error.alert()), (status, Some(Alert::fatal(alert))));
+    let told = shut_down(receiver);
+    let error = decrypt(pair.side(from), &told).unwrap_err();
+    assert_eq!(error.received_alert(), Some(Alert::fatal(alert)));
+}
+
+/// The profile, second line: consumed by DecryptMessage, and the connection goes on; a token call also declines.
+#[test]
+fn an_attempt_to_renegotiate_is_declined() {
+    for from in ROLES {
+        for compatible in [false, true] {
+            let message: &[u8] = if from == Role::Server { &[0, 0, 0, 0] } else { &[1, 0, 0, 2, 3, 3] };
+            let mut pair = states::pair(Protocols::TLS1_2, compatible);
+            let record = forge(&mut pair, from, HANDSHAKE, message);
+            let (decrypted, _) = decrypt(pair.side(other(from)), &record).unwrap();
+            assert_eq!((decrypted.status, decrypted.data.len()), (SuccessStatus::Ok, 0));
+            assert_eq!(
+                (decrypted.header, decrypted.trailer.len()),
+                (13, message.len() + 16),
+                "section 8.1's layout"
+            );
+
+            let record = forge(&mut pair, from, HANDSHAKE, message);
+            let mut output = TokenBuffer::allocate();
+            let outcome = token_call(pair.side(other(from)), &record, &mut output).unwrap();
+            assert_eq!((outcome.status, outcome.consumed), (SuccessStatus::NoRenegotiation, record.len()));
+            let (decrypted, _) = decrypt(pair.side(from), output.as_bytes()).unwrap();
+            assert_eq!(
+                (decrypted.status, decrypted.data.len()),
+                (SuccessStatus::Ok, 0),
+                "warning 100 is ignored"
+            );
+            let record = encrypt(pair.side(from), b"on we go").unwrap();
+            assert_eq!(decrypt(pair.side(other(from)), &record).unwrap().1, b"on we go");
+        }
+    }
+}
+
+#[test]
+fn floods_end_somewhere() {
+    for (version, message) in
+        [(Protocols::TLS1_2, [0, 0, 0, 0].as_slice()), (Protocols::TLS1_3, &[24, 0, 0, 1, 0])]
+    {
+        let mut pair = states::pair(version, false);
+        let mut tolerated = 0;
+        let error = loop {
+            let record = if version == Protocols::TLS1_3 {
+                let mut update = TokenBuffer::allocate();
+                pair.server.key_update(super::KeyUpdateRequest::NotRequested, &mut update).unwrap();
+                update.into_vec()
+            } else {
+                forge(&mut pair, Role::Server, HANDSHAKE, message)
+            };
+            match decrypt(&mut pair.client, &record) {
+                Ok(_) => tolerated += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((tolerated, error.status()), (32, ErrorStatus::IllegalMessage));
+    }
+    for version in VERSIONS {
+        let mut pair = states::pair(version, false);
+        let records: Vec<_> = (0..33).map(|_| encrypt(&mut pair.server, b"").unwrap()).collect();
+        assert_refused(
+            &mut pair,
+            Role::Server,
+            &records,
+            ErrorStatus::IllegalMessage,
+            AlertDescription::UNEXPECTED_MESSAGE,
+        );
+        // Data in between starts the count again.
+        let mut pair = states::pair(version, false);
+        for round in 0..100 {
+            let record = encrypt(&mut pair.server, if round % 32 == 31 { b"x" } else { b"" }).unwrap();
+            decrypt(&mut pair.client, &record).unwrap();
+        }
+    }
+}
+
+#[test]
+fn messages_out_of_place_are_refused() {
+    for from in ROLES {
+        let certificate_request: &[u8] = &[13, 0, 0, 3, 0, 0, 0];
+        let mut pair = states::pair(Protocols::TLS1_3, false);
+        for (content_type, content, alert) in [
+            (HANDSHAKE, certificate_request, AlertDescription::UNEXPECTED_MESSAGE),
+            (HANDSHAKE, &[20, 0, 0, 0], AlertDescription::UNEXPECTED_MESSAGE),
+            (HANDSHAKE, &[0, 0, 0, 0], AlertDescription::UNEXPECTED_MESSAGE),
+            (HANDSHAKE, &[], AlertDescription::UNEXPECTED_MESSAGE),
+            (HANDSHAKE, &[4, 1, 0, 0], AlertDescription::DECODE_ERROR),
+            (HANDSHAKE, &[24, 0, 0, 1, 2], AlertDescription::ILLEGAL_PARAMETER),
+            (HANDSHAKE, &[24, 0, 0, 2, 0, 0], AlertDescription::DECODE_ERROR),
+            (HANDSHAKE, &[24, 0, 0, 1, 0, 24, 0, 0, 1, 0], AlertDescription::UNEXPECTED_MESSAGE),
+            (ALERT, &[1], AlertDescription::DECODE_ERROR),
+            (ALERT, &[], AlertDescription::UNEXPECTED_MESSAGE),
+            (ALERT, &[1, 0, 0], AlertDescription::DECODE_ERROR),
+            (20, &[1], AlertDescription::UNEXPECTED_MESSAGE),
+            (99, b"?", AlertDescription::UNEXPECTED_MESSAGE),
+        ] {
+            let record = forge(&mut pair, from, content_type, content);
+            let alert = if content_type == ALERT && content.is_empty() {
+                AlertDescription::DECODE_ERROR
+            } else {
+                alert
+            };
+            assert_refused(&mut pair, from, &[record], ErrorStatus::IllegalMessage, alert);
+            pair = states::pair(Protocols::TLS1_3, false);
+        }
+        let mut pair = states::pair(Protocols::TLS1_2, false);
+        let record = forge(&mut pair, from, HANDSHAKE, &[20, 0, 0, 0]);
+        assert_refused(
+            &mut pair,
+            from,
+            &[record],
+            ErrorStatus::IllegalMessage,
+            AlertDescription::UNEXPECTED_MESSAGE,
+        );
+        let mut pair = states::pair(Protocols::TLS1_2, false);
+        let record = forge(&mut pair, from, 20, &[1]);
+        assert_refused(
+            &mut pair,
+            from,
+            &[record],
+            ErrorStatus::IllegalMessage,
+            AlertDescription::UNEXPECTED_MESSAGE,
+        );
+    }
+    // A ticket is the server's to give.
+    let mut pair = states::pair(Protocols::TLS1_3, false);
+    let record = forge(&mut pair, Role::Client, HANDSHAKE, &[4, 0, 0, 0]);
+    assert_refused(
+        &mut pair,
+        Role::Client,
+        &[record],
+        ErrorStatus::IllegalMessage,
+        AlertDescription::UNEXPECTED_MESSAGE,
+    );
+    let mut pair = states::pair(Protocols::TLS1_3, false);
+    let record = forge(&mut pair, Role::Server, HANDSHAKE, &[4, 0, 0, 1, 9]);
+    assert_refused(
+        &mut pair,
+        Role::Server,
+        &[record],
+        ErrorStatus::IllegalMessage,
+        AlertDescription::DECODE_ERROR,
+    );
+}
+
+/// RFC 8446 section 5.1: nothing comes between the pieces of a message.
+#[test]
+fn a_message_in_pieces_is_put_together_and_not_interrupted() {
+    for (content_type, content) in [(APPLICATION_DATA, &b"data"[..]), (ALERT, &[1, 0])] {
+        let mut pair = states::pair(Protocols::TLS1_3, false);
+        let records = [
+            forge(&mut pair, Role::Server, HANDSHAKE, &[24, 0]),
+            forge(&mut pair, Role::Server, content_type, content),
+        ];
+        assert_refused(
+            &mut pair,
+            Role::Server,
+            &records,
+            ErrorStatus::IllegalMessage,
+            AlertDescription::UNEXPECTED_MESSAGE,
+        );
+    }
+    // A NewSessionTicket, one byte a record: lifetime, age_add, nonce, ticket, no extensions.
+    let ticket = [4, 0, 0, 15, 0, 0, 1, 0, 1, 2, 3, 4, 1, 7, 0, 1, 9, 0, 0];
+    for compatible in [false, true] {
+        let mut pair = states::pair(Protocols::TLS1_3, compatible);
+        for byte in ticket {
+            let record = forge(&mut pair, Role::Server, HANDSHAKE, &[byte]);
+            let (decrypted, _) = decrypt(&mut pair.client, &record).unwrap();
+            if compatible {
+                assert_eq!(decrypted.status, SuccessStatus::Renegotiate);
+                let outcome = token_call(&mut pair.client, &record, &mut TokenBuffer::allocate()).unwrap();
+                assert_eq!((outcome.status, outcome.consumed), (SuccessStatus::Ok, record.len()));
+            } else {
+                assert_eq!((decrypted.status, decrypted.data.len()), (SuccessStatus::Ok, 0));
+            }
+        }
+        let record = encrypt(&mut pair.server, b"data").unwrap();
+        assert_eq!(decrypt(&mut pair.client, &record).unwrap().1, b"data", "the message is whole");
+    }
+}
+
+/// Section 5.2 in a token call: the failure's alert is in the error, and nothing is owed afterwards.
+#[test]
+fn a_failure_in_a_token_call_carries_its_alert() {
+    for from in ROLES {
+        let mut pair = states::pair(Protocols::TLS1_3, false);
+        let record = forge(&mut pair, from, HANDSHAKE, &[13, 0, 0, 3, 0, 0, 0]);
+        let receiver = pair.side(other(from));
+        let error = token_call(receiver, &record, &mut TokenBuffer::allocate()).unwrap_err();
+        assert_eq!(error.status(), ErrorStatus::IllegalMessage);
+        assert!(shut_down(receiver).is_empty());
+        let told = decrypt(pair.side(from), error.alert_record()).unwrap_err();
+        assert_eq!(told.received_alert(), Some(Alert::fatal(AlertDescription::UNEXPECTED_MESSAGE)));
+    }
+}
+
+/// RFC 8446 section 5.4: padding is no content; section 5.2: but it counts.
+#[test]
+fn padded_records_are_data() {
+    let mut pair = states::pair(Protocols::TLS1_3, false);
+    let padded = forge(&mut pair, Role::Server, 0, &[b'x', APPLICATION_DATA, 0, 0, 0, 0]);
+    assert_eq!(decrypt(&mut pair.client, &padded).unwrap().1, b"x");
+    let nothing = forge(&mut pair, Role::Server, 0, &[0; 20]);
+    assert_refused(
+        &mut pair,
+        Role::Server,
+        &[nothing],
+        ErrorStatus::IllegalMessage,
+        AlertDescription::UNEXPECTED_MESSAGE,
+    );
+}

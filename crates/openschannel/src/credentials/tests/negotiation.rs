@@ -1,0 +1,165 @@
+//! Versions, suites, groups, ALPN: what is refused at acquisition and what is negotiated.
+
+use super::*;
+use crate::status::{Error, ErrorStatus};
+
+fn asked(protocols: Protocols) -> Result<Protocols, ErrorStatus> {
+    let client = OutboundCredentials::builder().protocols(protocols).acquire().map(|c| c.protocols());
+    let server = InboundCredentials::builder().protocols(protocols).acquire().map(|s| s.protocols());
+    assert_eq!(client, server);
+    client.map_err(|error| error.status())
+}
+
+#[test]
+fn versions_out_of_reach_are_ignored_beside_others_and_refused_alone() {
+    let mismatch = Err(ErrorStatus::AlgorithmMismatch);
+    assert_eq!(asked(Protocols::empty()), Ok(Protocols::SUPPORTED));
+    assert_eq!(asked(Protocols::TLS1_2), Ok(Protocols::TLS1_2));
+    assert_eq!(asked(Protocols::TLS1_3 | Protocols::TLS1_0), Ok(Protocols::TLS1_3));
+    let old = [Protocols::SSL3, Protocols::TLS1_0, Protocols::TLS1_1, Protocols::DTLS1_0, Protocols::DTLS1_2];
+    for protocol in old {
+        assert_eq!(asked(protocol), mismatch, "{protocol:?}");
+    }
+    assert_eq!(asked(Protocols::TLS1_3 | Protocols::DTLS1_2), mismatch);
+    assert_eq!(asked(Protocols::from_bits_retain(1 << 30)), mismatch);
+}
+
+#[test]
+fn suites_and_groups_out_of_reach_are_ignored_beside_others_and_refused_alone() {
+    let with = |protocols, suites: &[u16], groups: &[u16]| -> Result<_, Error> {
+        let suites = suites.iter().copied();
+        let builder = OutboundCredentials::builder().protocols(protocols).cipher_suite_ids(suites);
+        let credentials = builder.group_ids(groups.iter().copied()).acquire()?;
+        Ok((credentials.protocols(), credentials.cipher_suites().to_vec(), credentials.groups().to_vec()))
+    };
+    let both = Protocols::empty();
+    let (aes, cbc, x25519) = (0x1301, 0xc024, 0x001d);
+    let settled = with(both, &[cbc, aes, aes, 0xc02f], &[0x0019, x25519]).unwrap();
+    let suites =
+        vec![CipherSuite::TLS_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+    assert_eq!(settled, (Protocols::SUPPORTED, suites, vec![NamedGroup::X25519]));
+    assert_eq!(with(both, &[aes], &[x25519]).unwrap().0, Protocols::TLS1_3);
+    assert_eq!(with(both, &[0xc02f], &[x25519]).unwrap().0, Protocols::TLS1_2);
+    assert_eq!(with(both, &[aes, 0xc02f], &[0x11ec]).unwrap().0, Protocols::TLS1_3, "TLS 1.2 has no ML-KEM");
+    let only = with(Protocols::TLS1_3, &[aes, 0xc02f], &[x25519]).unwrap().1;
+    assert_eq!(only, [CipherSuite::TLS_AES_128_GCM_SHA256], "what cannot be negotiated is not listed");
+    for (protocols, suites, groups) in [
+        (both, &[cbc][..], &[x25519][..]),
+        (both, &[], &[x25519]),
+        (both, &[aes], &[0x0019]),
+        (both, &[aes], &[]),
+        (Protocols::TLS1_2, &[aes], &[x25519]),
+        (Protocols::TLS1_3, &[0xc02f], &[x25519]),
+        (Protocols::TLS1_2, &[0xc02f], &[0x11ec]),
+    ] {
+        let status = with(protocols, suites, groups).map_err(|error| error.status());
+        assert_eq!(
+            status.unwrap_err(),
+            ErrorStatus::AlgorithmMismatch,
+            "{protocols:?} {suites:x?} {groups:x?}"
+        );
+    }
+}
+
+#[test]
+fn names_and_numbers_of_suites_and_groups() {
+    assert_eq!(CipherSuite::ALL.len(), 9);
+    for suite in CipherSuite::ALL {
+        assert_eq!(CipherSuite::from_id(suite.id()), Some(*suite));
+        assert_eq!(CipherSuite::from_name(&suite.name().to_lowercase()), Some(*suite));
+        let protocol = if suite.id() >> 8 == 0x13 { Protocols::TLS1_3 } else { Protocols::TLS1_2 };
+        assert_eq!(suite.protocol(), protocol);
+    }
+    assert_eq!(CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384.id(), 0xc030);
+    assert_eq!(CipherSuite::TLS_AES_256_GCM_SHA384.to_string(), "TLS_AES_256_GCM_SHA384");
+    assert_eq!((CipherSuite::from_name("AES"), CipherSuite::from_id(0)), (None, None));
+    for group in NamedGroup::ALL {
+        assert_eq!(NamedGroup::from_id(group.id()), Some(*group));
+        assert_eq!(NamedGroup::from_name(group.name()), Some(*group));
+        assert_eq!(NamedGroup::from_engine(group.to_engine()), Some(*group));
+    }
+    assert_eq!(NamedGroup::DEFAULT[0], NamedGroup::X25519MLKEM768);
+    assert_eq!((NamedGroup::X25519.bits(), NamedGroup::SECP384R1.bits()), (255, 384));
+    assert_eq!(Protocols::default(), Protocols::SUPPORTED);
+}
+
+#[test]
+fn every_suite_and_group_can_be_negotiated() {
+    let authority = Authority::new("Root");
+    let rsa = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let chain = vec![authority.certificate(&rsa, &["a.example"], |_| ())];
+    let rsa = Identity::from_der(chain, &rsa.serialize_der()).unwrap();
+    let server = InboundCredentials::builder().identity(authority.identity(&["a.example"])).identity(rsa);
+    let server = server.groups(NamedGroup::ALL).acquire().unwrap();
+    let client = OutboundCredentials::builder().trust(authority.trust());
+    for suite in CipherSuite::ALL {
+        let client = client.clone().cipher_suites(&[*suite]).acquire().unwrap();
+        let outcome = connect(&client, &server, "a.example").succeeded();
+        let negotiated = outcome.client_connection.negotiated_cipher_suite().unwrap();
+        assert_eq!(u16::from(negotiated.suite()), suite.id());
+    }
+    for group in NamedGroup::ALL {
+        let client = client.clone().groups(&[*group]).acquire().unwrap();
+        let outcome = connect(&client, &server, "a.example").succeeded();
+        let negotiated = outcome.client_connection.negotiated_key_exchange_group().unwrap();
+        assert_eq!(u16::from(negotiated.name()), group.id());
+    }
+}
+
+#[test]
+fn the_server_prefers_its_own_order() {
+    let authority = Authority::new("Root");
+    let order = [CipherSuite::TLS_CHACHA20_POLY1305_SHA256, CipherSuite::TLS_AES_128_GCM_SHA256];
+    let server =
+        InboundCredentials::builder().identity(authority.identity(&["a.example"])).cipher_suites(&order);
+    let reversed = [order[1], order[0]];
+    let client =
+        OutboundCredentials::builder().trust(authority.trust()).cipher_suites(&reversed).acquire().unwrap();
+    let outcome = connect(&client, &server.acquire().unwrap(), "a.example").succeeded();
+    let negotiated = outcome.client_connection.negotiated_cipher_suite().unwrap();
+    assert_eq!(u16::from(negotiated.suite()), order[0].id());
+}
+
+#[test]
+fn alpn_is_the_credentials_or_the_contexts() {
+    let authority = Authority::new("Root");
+    let ids = |ids: &[&str]| ids.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();
+    let server = InboundCredentials::builder().identity(authority.identity(&["a.example"]));
+    let server = server.alpn(ids(&["h2", "http/1.1"])).acquire().unwrap();
+    let client = OutboundCredentials::builder().trust(authority.trust()).alpn(ids(&["http/1.1", "h2"]));
+    let outcome = connect(&client.acquire().unwrap(), &server, "a.example").succeeded();
+    assert_eq!(outcome.client_connection.alpn_protocol(), Some(&b"h2"[..]), "the server's order");
+    let own = server.server_config(None);
+    assert!(Arc::ptr_eq(&own, &server.server_config(None)));
+    assert!(Arc::ptr_eq(&own, &server.server_config(Some(&ids(&["h2", "http/1.1"])))));
+    let other = server.server_config(Some(&ids(&["imap"])));
+    assert_eq!(other.alpn_protocols, ids(&["imap"]));
+    assert!(Arc::ptr_eq(&own.session_storage, &other.session_storage), "and shares everything else");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let invalid = |builder: OutboundBuilder| builder.acquire().unwrap_err().status();
+    let builder = OutboundCredentials::builder;
+    assert_eq!(invalid(builder().alpn(vec![vec![]])), ErrorStatus::InvalidParameter);
+    assert_eq!(invalid(builder().alpn(vec![vec![b'x'; 256]])), ErrorStatus::InvalidParameter);
+    assert_eq!(invalid(builder().alpn(vec![vec![b'x']; 17])), ErrorStatus::InvalidParameter);
+    assert_eq!(invalid(builder().rekey_after(0)), ErrorStatus::InvalidParameter);
+    assert!(builder().alpn(vec![vec![b'x'; 255]; 16]).rekey_after(1).acquire().is_ok());
+    let identity = Authority::new("Root").identity(&["a.example"]);
+    let crowd =
+        |count| (0..count).fold(InboundCredentials::builder(), |b, _| b.identity(identity.clone())).acquire();
+    assert!(crowd(100).is_ok());
+    assert_eq!(crowd(101).unwrap_err().status(), ErrorStatus::InvalidParameter);
+}
+
+#[test]
+fn handles_keep_what_contexts_are_to_do() {
+    let one = OutboundCredentials::builder().post_handshake(PostHandshake::Compatible).rekey_after(7);
+    let one = one.acquire().unwrap();
+    assert_eq!((one.post_handshake(), one.rekey_after()), (PostHandshake::Compatible, Some(7)));
+    assert!(one.alpn().is_empty());
+    assert!(one.identity().is_none());
+    let server = InboundCredentials::builder().client_auth(ClientAuth::Request).acquire().unwrap();
+    assert_eq!((server.post_handshake(), server.rekey_after()), (PostHandshake::Quiet, None));
+}
