@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod certs;
+mod connect;
 mod demo;
 mod exit;
 mod options;
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoOptions),
+    Connect(connect::ConnectOptions),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Demo(options) => demo::run(options),
+        Command::Connect(options) => connect::run(options),
     };
     match result {
         Ok(exit) => exit.into(),

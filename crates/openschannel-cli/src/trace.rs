@@ -1,11 +1,65 @@
 //! SSPI calls and the records they took and made, as `demo` and `--trace` show them.
 
 use std::fmt;
+use std::io::Write as _;
 
 use openschannel::Role;
 use openschannel::alert::Alert;
 use openschannel::status::SecurityStatus;
+use openschannel_stream::{Event, Observer, RecordSeen};
 use serde::{Serialize, Serializer};
+
+/// Writes every call of one connection to stderr: lines for people, or one JSON object on a line.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    /// What tells this connection from others.
+    pub(crate) peer: Option<String>,
+    pub(crate) json: bool,
+}
+
+impl Observer for Tracer {
+    fn event(&mut self, event: &Event<'_>) {
+        let record = CallRecord::from(event);
+        let text = if self.json {
+            let line = TraceLine { event: "call", peer: self.peer.as_deref(), call: &record };
+            // A struct of strings and numbers always serializes.
+            serde_json::to_string(&line).unwrap_or_default()
+        } else {
+            let prefix = self.peer.as_ref().map(|peer| format!("{peer}  ")).unwrap_or_default();
+            format!("{prefix}{record}")
+        };
+        writeln!(std::io::stderr().lock(), "{text}").ok();
+    }
+}
+
+#[derive(Serialize)]
+struct TraceLine<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<&'a str>,
+    #[serde(flatten)]
+    call: &'a CallRecord,
+}
+
+impl From<&Event<'_>> for CallRecord {
+    fn from(event: &Event<'_>) -> Self {
+        let lines = |direction, records: &[RecordSeen]| -> Vec<RecordLine> {
+            records.iter().map(|record| RecordLine::new(direction, record.content_type, record.len)).collect()
+        };
+        let mut records = lines("in", event.records_in);
+        records.extend(lines("out", event.records_out));
+        Self {
+            side: side_name(event.side),
+            call: event.call,
+            status: event.status,
+            bytes_in: event.bytes_in,
+            bytes_out: event.bytes_out,
+            data: event.data,
+            records,
+            alert: event.alert,
+        }
+    }
+}
 
 /// type, version, length (RFC 8446 section 5.1)
 const RECORD_HEADER_LEN: usize = 5;

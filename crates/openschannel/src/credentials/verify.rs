@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
 use super::platform::SystemTrust;
 use super::roots::TrustedRoots;
 use crate::alert::{Alert, AlertDescription, LocalFailure};
@@ -186,6 +189,24 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// The CERTIFICATE sections of PEM data, and no others.
+    ///
+    /// # Errors
+    /// `SEC_E_UNKNOWN_CREDENTIALS`: a section is damaged, or there is none.
+    pub fn roots_from_pem(pem: &[u8]) -> Result<Self, Error> {
+        let unusable = |reason: String| Error::new(ErrorStatus::UnknownCredentials).because(reason);
+        let mut roots = Vec::new();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate =
+                certificate.map_err(|error| unusable(format!("the PEM certificate is damaged: {error}")))?;
+            roots.push(certificate.to_vec());
+        }
+        if roots.is_empty() {
+            return Err(unusable("there is no CERTIFICATE section in the PEM data".to_owned()));
+        }
+        Ok(Self::Roots(roots))
+    }
+
     /// # Errors
     /// `SEC_E_UNKNOWN_CREDENTIALS`: one of the roots is no certificate.
     pub(super) fn into_verifier(self) -> Result<Arc<dyn PeerVerifier>, Error> {

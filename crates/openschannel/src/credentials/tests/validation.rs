@@ -125,6 +125,21 @@ fn a_root_that_is_no_certificate_is_refused() {
 }
 
 #[test]
+fn roots_are_read_from_pem() {
+    let certificates: Vec<_> = ["one", "two"]
+        .map(|name| named(name, &[]).self_signed(&KeyPair::generate().unwrap()).unwrap())
+        .into_iter()
+        .collect();
+    let pem = certificates.iter().map(|certificate| certificate.pem()).collect::<String>();
+    let Ok(Trust::Roots(roots)) = Trust::roots_from_pem(pem.as_bytes()) else { panic!("they are good") };
+    assert_eq!(roots, certificates.iter().map(|certificate| certificate.der().to_vec()).collect::<Vec<_>>());
+    for bad in ["", "junk", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+        let error = Trust::roots_from_pem(bad.as_bytes()).unwrap_err();
+        assert_eq!(error.status(), ErrorStatus::UnknownCredentials, "{bad}");
+    }
+}
+
+#[test]
 fn revocation_is_revoked_unknown_or_offline() {
     let key = KeyPair::generate().unwrap();
     let mut params = named("Root", &[]);

@@ -1,0 +1,254 @@
+//! `openschannel connect`: stdin to the peer, the peer to stdout, and an honest account of how it ended.
+
+mod pump;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use openschannel::credentials::{OutboundCredentials, Validation};
+use openschannel::status::{Error, ErrorStatus};
+use openschannel::{ContextOptions, ReadEnd};
+use openschannel_stream::Driver;
+use openschannel_stream::tokio::TlsStream;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::exit::{Exit, Failure};
+use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
+use crate::report::ConnectionReport;
+use crate::trace::Tracer;
+
+use pump::{Pumped, pump};
+
+/// For all addresses of a name together: what a user who watches puts up with.
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+/// As long again for a peer that takes the connection and then says nothing.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
+
+/// Long enough for a server to think about an answer, short enough for a script that meets a dead one.
+const DEFAULT_LINGER: &str = "10";
+
+/// A day: a longer wait is a mistake on the command line.
+const MAX_LINGER: f64 = 86_400.0;
+
+/// Connects to a TLS server: stdin to the peer, the peer to stdout.
+///
+/// The end of stdin closes the sending side in order (close_notify); what the peer still sends is read until it ends its side, or
+/// has been silent for the linger time. Where the peer ends first, stdin is sent on until it ends or has been silent for as long.
+/// The closing report goes to stderr.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  both sides ended in order
+  1  no connection, a refused certificate, the transport's end inside the handshake, anything else
+  2  the command line makes no sense
+  3  truncated: the transport ended without the peer's close_notify
+  4  the transport was reset
+  5  the peer ended the connection by an alert
+  6  the linger time was over and the peer had not ended its side
+
+Examples:
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openschannel connect example.org:443
+  openschannel connect localhost:8443 --ca ca.pem --trace < request > answer
+  openschannel connect '[::1]:8443' --sni localhost --ca ca.pem --max-protocol tls1.2
+  openschannel connect localhost:8443 --ca ca.pem --pfx me.pfx --pass secret --json")]
+pub(crate) struct ConnectOptions {
+    /// Where to: name or address, and port; an IPv6 address in brackets
+    #[arg(value_name = "HOST:PORT", value_parser = parse_address)]
+    address: Address,
+    /// The server's name, for SNI and to check the certificate against [default: HOST]
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
+    /// Trust these root certificates (PEM) in place of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    ca: Option<PathBuf>,
+    /// Do not verify the server's certificate at all: whoever sits on the wire can read and change everything
+    #[arg(long)]
+    insecure: bool,
+    /// How many seconds of silence to wait for the other end's end
+    #[arg(long, value_name = "SECONDS", default_value = DEFAULT_LINGER, value_parser = parse_seconds)]
+    linger: Duration,
+    #[command(flatten)]
+    identity: IdentityOptions,
+    #[command(flatten)]
+    tls: TlsOptions,
+}
+
+/// HOST:PORT, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+pub(crate) fn run(options: &ConnectOptions) -> Result<Exit, Failure> {
+    let credentials = credentials(options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(connect(options, &credentials));
+    // A thread may still wait for stdin; nobody waits for the thread.
+    runtime.shutdown_background();
+    result
+}
+
+fn credentials(options: &ConnectOptions) -> Result<OutboundCredentials, Failure> {
+    let mut builder = with_tls_options!(OutboundCredentials::builder(), &options.tls);
+    if let Some(path) = &options.ca {
+        builder = builder.trust(read_roots(path)?);
+    }
+    if options.insecure {
+        builder = builder.validation(Validation::Manual);
+    }
+    if let Some(identity) = options.identity.load()? {
+        builder = builder.identity(identity);
+    }
+    builder.acquire().map_err(|error| not_acquired(&error))
+}
+
+async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) -> Result<Exit, Failure> {
+    let Address { host, port } = &options.address;
+    let target = options.sni.as_deref().unwrap_or(host);
+    let mut driver =
+        Driver::client(credentials, Some(target), &ContextOptions::default()).map_err(|error| {
+            Failure::new(format!("{target}: {error}")).hint("give the server's name with --sni NAME")
+        })?;
+    if options.tls.trace {
+        driver.set_observer(Box::new(Tracer { peer: None, json: options.tls.json }));
+    }
+    let socket = timeout(CONNECT_TIME, TcpStream::connect((host.as_str(), *port)))
+        .await
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        .map_err(|error| {
+            Failure::new(format!("cannot connect to {host} port {port}: {error}"))
+                .hint("is the name right, is the server running, and does a firewall let you through?")
+        })?;
+    let peer = socket.peer_addr().ok().map(|address| address.to_string());
+    // It only delays small records; a socket that refuses the option works all the same.
+    socket.set_nodelay(true).ok();
+    let mut stream = TlsStream::from_driver(socket, driver);
+    let shaken = timeout(HANDSHAKE_TIME, stream.handshake()).await;
+    let outcome = match shaken {
+        Ok(Ok(())) => judge(pump(&mut stream, options.linger).await, &stream),
+        Ok(Err(error)) => Outcome::of_handshake(&error, stream.report().read_end),
+        Err(_) => Outcome::failed("the server did not finish the handshake in time", None),
+    };
+    let mut report = ConnectionReport::new(peer, stream.driver().attributes().ok(), stream.report());
+    report.error = outcome.error;
+    let text = if options.tls.json { report.to_json() } else { format!("openschannel: {report}") };
+    let mut stderr = std::io::stderr().lock();
+    // Whoever closed stderr does not want the report.
+    writeln!(stderr, "{text}").ok();
+    if let (Some(hint), false) = (outcome.hint, options.tls.json) {
+        writeln!(stderr, "  {hint}").ok();
+    }
+    Ok(outcome.exit)
+}
+
+/// How it ended, in the order in which it counts.
+struct Outcome {
+    exit: Exit,
+    error: Option<String>,
+    hint: Option<&'static str>,
+}
+
+impl Outcome {
+    fn failed(error: impl Into<String>, hint: Option<&'static str>) -> Self {
+        Self { exit: Exit::Failed, error: Some(error.into()), hint }
+    }
+
+    fn of_handshake(error: &std::io::Error, end: ReadEnd) -> Self {
+        let cause = error.get_ref().and_then(|source| source.downcast_ref::<Error>());
+        let hint = cause.and_then(|cause| hint(cause.status()));
+        let exit = if matches!(end, ReadEnd::Alert(_)) { Exit::Alert } else { Exit::Failed };
+        Self { exit, error: Some(format!("no connection: {error}")), hint }
+    }
+}
+
+fn judge(pumped: Pumped, stream: &TlsStream<TcpStream>) -> Outcome {
+    let report = stream.report();
+    if let Some(error) = pumped.local_error {
+        return Outcome::failed(error, None);
+    }
+    let exit = match report.read_end {
+        ReadEnd::Truncated { .. } => Exit::Truncated,
+        ReadEnd::Reset => Exit::Reset,
+        ReadEnd::Alert(_) => Exit::Alert,
+        ReadEnd::Failed(_) => Exit::Failed,
+        ReadEnd::Open => Exit::NoEnd,
+        ReadEnd::Clean if report.close_sent && pumped.undelivered.is_none() => Exit::Clean,
+        ReadEnd::Clean => Exit::Failed,
+    };
+    let hint = matches!(exit, Exit::NoEnd)
+        .then_some("the server may need longer: --linger SECONDS says how long it may be silent");
+    let error = pumped.read_error.or(pumped.undelivered);
+    Outcome { exit, error, hint }
+}
+
+fn hint(status: ErrorStatus) -> Option<&'static str> {
+    match status {
+        ErrorStatus::UntrustedRoot => {
+            Some("if you trust the server's certificate, name it or its authority with --ca FILE")
+        }
+        ErrorStatus::WrongPrincipal => {
+            Some("the certificate is for another name: --sni NAME says which one to expect")
+        }
+        ErrorStatus::CertExpired => Some("has this machine the right date?"),
+        _ => None,
+    }
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    let (host, port) =
+        text.rsplit_once(':').ok_or("the port is missing; write HOST:PORT, such as example.org:443")?;
+    let port =
+        port.parse().map_err(|_| format!("`{port}` is no port; write HOST:PORT, such as example.org:443"))?;
+    let host = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        Some(Some(address)) => address,
+        Some(None) => return Err("a bracket is not closed; write [ADDRESS]:PORT".to_owned()),
+        None if host.contains(':') => {
+            return Err("an IPv6 address goes into brackets, such as [::1]:443".to_owned());
+        }
+        None => host,
+    };
+    if host.is_empty() {
+        return Err("the host is missing; write HOST:PORT, such as example.org:443".to_owned());
+    }
+    Ok(Address { host: host.to_owned(), port })
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=MAX_LINGER).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds from 0 to {MAX_LINGER}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports() {
+        let parsed = |text: &str| parse_address(text).map(|address| (address.host, address.port)).ok();
+        assert_eq!(parsed("example.org:443"), Some(("example.org".to_owned(), 443)));
+        assert_eq!(parsed("127.0.0.1:1"), Some(("127.0.0.1".to_owned(), 1)));
+        assert_eq!(parsed("[::1]:443"), Some(("::1".to_owned(), 443)));
+        for bad in ["example.org", ":443", "::1:443", "[::1:443", "a:", "a:65536", "a:-1", "", "[]:1"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn linger_times() {
+        assert_eq!(parse_seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_seconds("0"), Ok(Duration::ZERO));
+        for bad in ["-1", "NaN", "inf", "1e300", "", "soon"] {
+            assert!(parse_seconds(bad).is_err(), "{bad}");
+        }
+    }
+}
