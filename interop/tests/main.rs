@@ -1,0 +1,11 @@
+//! The provider against other TLS implementations, and each of them against the provider, on loopback.
+//!
+//! `interop/peers/setup` installs the peers; then `cargo test --release -p openschannel-interop -- --include-ignored`. A peer that is
+//! missing fails its tests.
+
+mod conversations;
+mod openssl_client_certs;
+mod openssl_closing;
+mod openssl_key_update;
+mod openssl_resumption;
+mod openssl_suites;
