@@ -38,7 +38,14 @@ enum Sent {
 
 impl Handshaking {
     pub(super) fn new(handshake: Handshake) -> Self {
-        Self { handshake, waiting: None, sent: Sent::Nothing, close_sent: false, peer_closed: false, read_end: ReadEnd::Open }
+        Self {
+            handshake,
+            waiting: None,
+            sent: Sent::Nothing,
+            close_sent: false,
+            peer_closed: false,
+            read_end: ReadEnd::Open,
+        }
     }
 
     pub(super) fn state(&self) -> State {
