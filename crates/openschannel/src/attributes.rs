@@ -263,7 +263,7 @@ impl Attributes {
     /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave; [`None`] if there was none (manual
     /// validation, no certificate, a resumed session).
     pub fn validation_result(&self) -> Option<Result<(), &Rejection>> {
-        self.validation.as_ref().map(|result| result.as_ref().map(|()| ()))
+        self.validation.as_ref().map(|result| result.as_ref().copied())
     }
 
     /// SECPKG_ATTR_LIFESPAN, tsExpiry: when the peer's certificate ends.
