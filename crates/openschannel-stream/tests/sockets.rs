@@ -1,13 +1,12 @@
 //! Both adaptors over real sockets.
 
-#[path = "../../openschannel/tests/common/mod.rs"]
-mod common;
+mod harness;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use common::{NAME, VERSIONS, credentials};
+use harness::common::{NAME, VERSIONS, credentials};
 use openschannel::{ContextOptions, ReadEnd};
 use openschannel_stream::blocking::TlsStream;
 
