@@ -1,10 +1,13 @@
 //! The project's own program, `openschannel`, against other implementations.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use crate::process::run;
+use serde_json::Value;
+
+use crate::certificates::{Certificates, SERVER_NAME};
 
 /// Names the variable that gives the program to test.
 const PROGRAM_VARIABLE: &str = "OPENSCHANNEL_BIN";
@@ -19,6 +22,32 @@ pub fn openschannel() -> Command {
     Command::new(&*PROGRAM)
 }
 
+/// How `openschannel connect` ended.
+#[derive(Debug)]
+pub struct Connected {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What came from the peer.
+    pub received: Vec<u8>,
+    /// The closing report.
+    pub report: Value,
+}
+
+/// Runs `openschannel connect` with a file as standard input, to its end. It ends by itself: handshake and silence have their time
+/// limits in the program.
+pub fn run_connect(certificates: &Certificates, port: u16, input: &str, options: &[&str]) -> Connected {
+    let output = openschannel()
+        .args(["connect", &format!("127.0.0.1:{port}"), "--sni", SERVER_NAME, "--json", "--ca"])
+        .arg(certificates.authority_file())
+        .args(options)
+        .stdin(Stdio::from(File::open(input).unwrap()))
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stderr).unwrap();
+    let report = serde_json::from_str(&report).unwrap_or_else(|error| panic!("{error}: {report}"));
+    Connected { code: output.status.code(), received: output.stdout, report }
+}
+
 fn build() -> PathBuf {
     // TARGET/PROFILE/deps/TEST
     let test = std::env::current_exe().unwrap();
@@ -28,6 +57,8 @@ fn build() -> PathBuf {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    run(cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))));
+    // Without the deadline of other programs: it may be the whole dependency tree.
+    let status = cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).status().unwrap();
+    assert!(status.success(), "{cargo:?}: {status}");
     profile.join(format!("openschannel{}", std::env::consts::EXE_SUFFIX))
 }

@@ -2,6 +2,7 @@
 //!
 //! `interop/peers/setup` installs the peers; then `cargo test --release -p openschannel-interop -- --include-ignored`. A peer that is
 //! missing fails its tests.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they share is no different")]
 
 mod conversations;
 mod openssl_client_certs;
@@ -9,3 +10,4 @@ mod openssl_closing;
 mod openssl_key_update;
 mod openssl_resumption;
 mod openssl_suites;
+mod program_closing;
