@@ -75,8 +75,9 @@ fn check(ends: &[End; 2]) {
         assert!(report.bytes_received <= peer.bytes_sent, "{report:?} of {peer:?}");
         if report.read_end == ReadEnd::Clean && report.handshake_complete {
             assert!(peer.close_sent, "no close_notify was ever sent");
+            // A wire that lost the close_notify whole may bring the stored one, which is as good.
             assert!(
-                one.close_ends.is_some_and(|end| one.consumed >= end),
+                one.disturbed || one.close_ends.is_some_and(|end| one.consumed >= end),
                 "the close_notify has not arrived"
             );
             assert_eq!(report.bytes_received, peer.bytes_sent, "clean, and something is missing");
