@@ -1,4 +1,5 @@
 //! The tokio adaptor: over pipes of any width, over TCP, and with futures dropped half-way.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![cfg(feature = "tokio")]
 
 mod harness;
