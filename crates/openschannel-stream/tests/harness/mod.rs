@@ -14,7 +14,7 @@ use openschannel::credentials::{InboundCredentials, NamedGroup, OutboundCredenti
 use openschannel::status::Error;
 use openschannel::{ContextOptions, ReadEnd, Role, TransportEnd};
 use openschannel_stream::blocking::Transport;
-use openschannel_stream::{Advance, Driver, Plaintext};
+use openschannel_stream::{Driver, Plaintext};
 
 /// As [`credentials`], with keys that are quick to agree on.
 pub fn quick_credentials(protocols: Protocols) -> (OutboundCredentials, InboundCredentials) {
@@ -178,11 +178,6 @@ pub fn carry(from: &mut Driver, link: &mut Link, to: &mut Driver, chunk: usize) 
     sent + n > 0
 }
 
-/// Runs a side's handshake to its end or to where it needs more.
-pub fn advance(side: &mut Driver) -> Result<Advance, Error> {
-    side.advance()
-}
-
 #[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -285,7 +280,7 @@ impl Transport for Socket {
 
 /// Bytes that show where they belong.
 pub fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i * 7 + i / 251) as u8).collect()
+    (0..len).map(|i| (i * 7 + i / 251).to_le_bytes()[0]).collect()
 }
 
 /// The positions at which records begin or end.
