@@ -10,4 +10,5 @@ mod openssl_closing;
 mod openssl_key_update;
 mod openssl_resumption;
 mod openssl_suites;
+mod post_quantum;
 mod program_closing;
