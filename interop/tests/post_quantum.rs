@@ -1,19 +1,19 @@
 //! Post-quantum key exchange, against the OpenSSL of Python's `cryptography` wheel (3.5 or later); and that OpenSSL's closing, which
 //! is newer than the system's.
 
+use openschannel::Role;
 use openschannel::credentials::{NamedGroup, Protocols};
-use openschannel::{ReadEnd, Role};
 use openschannel_interop::certificates::Certificates;
-use openschannel_interop::data::{random, sha256};
 use openschannel_interop::scripted::PYOPENSSL;
 
-use super::conversations::{Conversation, First, ROLES, VERSIONS};
+use super::conversations::{Conversation, First, ROLES, VERSIONS, our_ends, their_ends};
 
 /// With OpenSSL's names.
-const GROUPS: [(NamedGroup, &str); 3] = [
+const GROUPS: [(NamedGroup, &str); 4] = [
     (NamedGroup::X25519MLKEM768, "X25519MLKEM768"),
     (NamedGroup::SECP256R1MLKEM768, "SecP256r1MLKEM768"),
     (NamedGroup::MLKEM768, "MLKEM768"),
+    (NamedGroup::MLKEM1024, "MLKEM1024"),
 ];
 
 #[test]
@@ -91,24 +91,6 @@ fn tls12_goes_on_with_classical_groups() {
 #[test]
 #[ignore = "needs pyOpenSSL"]
 fn the_new_openssl_ends_as_the_old_one() {
-    let certificates = Certificates::new();
-    let theirs = random(1, 50_000);
-    let send = format!("send:{}", certificates.write("theirs", &theirs));
-    let ends = [
-        ("close", ReadEnd::Truncated { inside_record: false }),
-        ("reset", ReadEnd::Reset),
-        ("shutdown", ReadEnd::Clean),
-    ];
-    for role in ROLES {
-        for version in VERSIONS {
-            for (end, expected) in ends {
-                let conversation = Conversation::new(&certificates, &PYOPENSSL, role).version(version);
-                let (peer, mut connection) = conversation.open(&["handshake", &send, "recv:2", end]);
-                assert_eq!(connection.receive_exactly(theirs.len()), sha256(&theirs));
-                connection.send(b"go");
-                assert_eq!(connection.receive_all().end, expected, "{role:?} {version:?} {end}");
-                peer.finish();
-            }
-        }
-    }
+    their_ends(&PYOPENSSL);
+    our_ends(&PYOPENSSL, "eof");
 }
