@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod options;
 mod report;
+mod serve;
 mod trace;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ struct Cli {
 enum Command {
     Demo(demo::DemoOptions),
     Connect(connect::ConnectOptions),
+    Serve(serve::ServeOptions),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(options) => demo::run(options),
         Command::Connect(options) => connect::run(options),
+        Command::Serve(options) => serve::run(options),
     };
     match result {
         Ok(exit) => exit.into(),

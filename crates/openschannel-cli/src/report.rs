@@ -73,7 +73,7 @@ impl fmt::Display for Report {
                 f.write_str("TRUNCATED: the transport ended inside a record, data is missing")?;
             }
             ("truncated", ..) => {
-                f.write_str("TRUNCATED: the transport ended without a close_notify, data may be missing")?
+                f.write_str("TRUNCATED: the transport ended without a close_notify, data may be missing")?;
             }
             ("reset", ..) => f.write_str("RESET: the transport was reset, data may be missing")?,
             (_, Some(alert), _) => {

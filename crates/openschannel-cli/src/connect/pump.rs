@@ -40,7 +40,7 @@ pub(super) async fn pump(stream: &mut TlsStream<TcpStream>, linger: Duration) ->
     let mut silence = pin!(sleep(linger));
     poll_fn(|cx| pump.poll(cx, silence.as_mut(), linger)).await;
     if let Err(error) = pump.stdout.flush().await {
-        pump.result.local_error.get_or_insert(format!("cannot write to stdout: {error}"));
+        pump.result.local_error.get_or_insert_with(|| format!("cannot write to stdout: {error}"));
     }
     pump.result
 }

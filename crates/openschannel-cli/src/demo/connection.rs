@@ -167,7 +167,7 @@ impl Connection {
         record.took(&used);
         record.made(output.as_bytes());
         if let Err(error) = &answer {
-            record.alert = error.received_alert().or(error.alert());
+            record.alert = error.received_alert().or_else(|| error.alert());
             record.made(error.alert_record());
         }
         self.calls.push(record);
@@ -229,7 +229,7 @@ impl Connection {
                         (message.status == SuccessStatus::ContextExpired).then_some(Alert::CLOSE_NOTIFY);
                     received.drain(..message.extra.start.min(received.len()));
                 }
-                Err(error) => record.alert = error.received_alert().or(error.alert()),
+                Err(error) => record.alert = error.received_alert().or_else(|| error.alert()),
             }
             self.calls.push(record);
             match answer {
@@ -237,7 +237,7 @@ impl Connection {
                 Ok(_) if data.is_empty() => {}
                 Ok(_) => return Ok(Some(data)),
                 Err(error) if error.status() == ErrorStatus::IncompleteMessage => {
-                    self.endpoint(side).read()?
+                    self.endpoint(side).read()?;
                 }
                 Err(error) => return Err(refused("DecryptMessage", &error)),
             }

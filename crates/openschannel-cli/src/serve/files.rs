@@ -1,0 +1,160 @@
+//! From a request's path to a file of the directory that is served, and to no other.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::http::Status;
+
+/// What is served for a directory.
+const INDEX: &str = "index.html";
+
+/// The directory, with every link in its own path resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Root(Arc<Path>);
+
+/// A file to send.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) file: File,
+    pub(super) length: u64,
+    pub(super) content_type: &'static str,
+}
+
+impl Root {
+    pub(super) fn new(directory: &Path) -> io::Result<Self> {
+        let path = directory.canonicalize()?;
+        if path.is_dir() { Ok(Self(path.into())) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    }
+
+    /// Finds the file for a percent-encoded path. It blocks.
+    ///
+    /// Links are followed as long as they stay inside. Who may change the directory decides what is served from it; no defence is
+    /// made against him, such as against links that are exchanged between the check and the opening.
+    pub(super) fn find(&self, encoded: &str) -> Result<Found, Status> {
+        let mut path = self.0.to_path_buf();
+        for segment in segments(encoded)? {
+            path.push(segment);
+        }
+        if path.is_dir() {
+            path.push(INDEX);
+        } else if encoded.ends_with('/') {
+            return Err(Status::NotFound);
+        }
+        let path = path.canonicalize().map_err(|error| not_found(&error))?;
+        // Looked at before it is opened: opening a pipe waits for somebody to write to it.
+        if !path.starts_with(&self.0) || !path.is_file() {
+            return Err(Status::NotFound);
+        }
+        let file = File::open(&path).map_err(|error| not_found(&error))?;
+        let metadata = file.metadata().map_err(|error| not_found(&error))?;
+        if !metadata.is_file() {
+            return Err(Status::NotFound);
+        }
+        Ok(Found { file, length: metadata.len(), content_type: content_type(&path) })
+    }
+}
+
+/// The names in a path, decoded. Empty ones and `.` are left out.
+fn segments(encoded: &str) -> Result<Vec<PathBuf>, Status> {
+    let mut names = Vec::new();
+    for part in encoded.split('/') {
+        let decoded = decode(part).ok_or(Status::BadRequest)?;
+        match decoded.as_slice() {
+            b"" | b"." => {}
+            b".." => return Err(Status::BadRequest),
+            name if name.iter().any(|byte| matches!(byte, 0 | b'/')) => return Err(Status::BadRequest),
+            // Separators and drive or stream marks there.
+            name if cfg!(windows) && name.iter().any(|byte| matches!(byte, b'\\' | b':')) => {
+                return Err(Status::BadRequest);
+            }
+            _ => names.push(file_name(decoded)?),
+        }
+    }
+    Ok(names)
+}
+
+/// RFC 3986 section 2.1. [`None`]: a `%` without two hexadecimal digits.
+fn decode(part: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            let value = digit()? * 16 + digit()?;
+            decoded.push(u8::try_from(value).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    Some(decoded)
+}
+
+/// Names on Unix are bytes.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+fn file_name(name: Vec<u8>) -> Result<PathBuf, Status> {
+    use std::os::unix::ffi::OsStringExt as _;
+    Ok(std::ffi::OsString::from_vec(name).into())
+}
+
+#[cfg(not(unix))]
+fn file_name(name: Vec<u8>) -> Result<PathBuf, Status> {
+    String::from_utf8(name).map(PathBuf::from).map_err(|_| Status::NotFound)
+}
+
+fn not_found(error: &io::Error) -> Status {
+    match error.kind() {
+        // Which of them it is, is nobody's business.
+        io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::InvalidInput => Status::NotFound,
+        _ => Status::ServerError,
+    }
+}
+
+fn content_type(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "txt" | "md" | "log" => "text/plain; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "xml" => "application/xml",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "pdf" => "application/pdf",
+        "wasm" => "application/wasm",
+        "woff2" => "font/woff2",
+        "mp4" => "video/mp4",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_apart_before_they_are_decoded() {
+        let names = |path: &str| {
+            segments(path)
+                .map(|names| names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(names("/a//./b%20c/"), Ok(vec!["a".to_owned(), "b c".to_owned()]));
+        assert_eq!(names("/..."), Ok(vec!["...".to_owned()]));
+        for bad in ["/..", "/a/../b", "/%2e%2E/b", "/.%2e", "/a%2fb", "/a%00", "/%", "/%4", "/%zz", "/%2"] {
+            assert_eq!(names(bad), Err(Status::BadRequest), "{bad}");
+        }
+    }
+}

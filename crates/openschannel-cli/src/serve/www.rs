@@ -1,0 +1,190 @@
+//! Answers HTTP requests with files, one behind the other on a connection.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use openschannel::alert::{Alert, AlertDescription};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::files::{Found, Root};
+use super::http::{MAX_HEAD, Method, Request, Status, head_end, oversized, parse, response_head};
+use super::session::Stream;
+use super::stop::Stop;
+
+/// One read of a file and one write to the connection. Large enough for the way to the disk and back not to count.
+const FILE_BUFFER: usize = 256 * 1024;
+
+/// From the end of an answer to the end of the next request's head; a browser asks again within seconds or not at all.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// For the client to take one [`FILE_BUFFER`]: 4 KiB a second is slower than any line in use.
+const STALL_TIME: Duration = Duration::from_secs(60);
+
+const ERROR_TYPE: &str = "text/plain; charset=utf-8";
+
+/// Until the client closes its side, one of the two wants no further request, or nothing comes any more.
+pub(super) async fn serve(stream: &mut Stream, root: &Root, stop: &mut Stop) -> io::Result<()> {
+    let mut received = Vec::new();
+    loop {
+        let head = tokio::select! {
+            head = timeout(REQUEST_TIME, read_head(stream, &mut received)) => head,
+            () = stop.asked() => return Ok(()),
+        };
+        let head = match head {
+            Ok(head) => head?,
+            Err(_) => return Ok(()),
+        };
+        let parsed = match head {
+            Head::Complete(end) => {
+                let parsed = parse(received.get(..end).unwrap_or_default());
+                received.drain(..end.min(received.len()));
+                parsed
+            }
+            Head::TooLarge(status) => Err(status),
+            Head::End => return Ok(()),
+        };
+        let keeps = match parsed {
+            Ok(mut request) => {
+                request.keep_alive &= !stop.is_asked();
+                answer(stream, root, &request).await?;
+                request.keep_alive
+            }
+            Err(status) => {
+                refuse(stream, status, None).await?;
+                false
+            }
+        };
+        if !keeps {
+            return Ok(());
+        }
+    }
+}
+
+enum Head {
+    /// It ends there.
+    Complete(usize),
+    TooLarge(Status),
+    /// The client has closed its side. What is left of a request then is none.
+    End,
+}
+
+/// Reads on until a whole head lies at the front of `received`. What lies behind it belongs to the next one.
+async fn read_head(stream: &mut Stream, received: &mut Vec<u8>) -> io::Result<Head> {
+    let mut searched = 0;
+    loop {
+        if searched == 0 {
+            // RFC 9112 section 2.2: empty lines before a request are ignored.
+            let blank = received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            received.drain(..blank);
+        }
+        match head_end(received, searched) {
+            Some(end) if end <= MAX_HEAD => return Ok(Head::Complete(end)),
+            None if received.len() <= MAX_HEAD => {}
+            _ => return Ok(Head::TooLarge(oversized(received))),
+        }
+        searched = received.len();
+        let data = stream.fill_buf().await?;
+        if data.is_empty() {
+            return Ok(Head::End);
+        }
+        received.extend_from_slice(data);
+        let n = data.len();
+        stream.consume(n);
+    }
+}
+
+async fn answer(stream: &mut Stream, root: &Root, request: &Request) -> io::Result<()> {
+    if request.method == Method::Other {
+        return refuse(stream, Status::MethodNotAllowed, Some(request)).await;
+    }
+    let (root, path) = (root.clone(), request.path.clone());
+    let found = spawn_blocking(move || root.find(&path)).await.unwrap_or(Err(Status::ServerError));
+    match found {
+        Ok(found) => {
+            let head = response_head(Status::Ok, found.content_type, found.length, Some(request));
+            match request.method {
+                Method::Head => send(stream, head.as_bytes()).await,
+                _ => send_file(stream, head, found).await,
+            }
+        }
+        Err(status) => refuse(stream, status, Some(request)).await,
+    }
+}
+
+/// Answers with an error, and with a text that says so.
+async fn refuse(stream: &mut Stream, status: Status, request: Option<&Request>) -> io::Result<()> {
+    let body = format!("{}\n", status.line());
+    let mut response = response_head(status, ERROR_TYPE, body.len() as u64, request);
+    if request.is_none_or(|request| request.method != Method::Head) {
+        response += &body;
+    }
+    send(stream, response.as_bytes()).await
+}
+
+/// Head and file through one buffer, in which only the file's part is read from the disk.
+async fn send_file(stream: &mut Stream, head: String, found: Found) -> io::Result<()> {
+    let Found { mut file, length, .. } = found;
+    let mut buffer = head.into_bytes();
+    let mut start = buffer.len();
+    let room = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(start).min(FILE_BUFFER);
+    buffer.resize(room.max(start), 0);
+    let mut left = length;
+    loop {
+        if left > 0 {
+            let read = spawn_blocking(move || read_part(file, buffer, start, left))
+                .await
+                .map_err(io::Error::other)?;
+            let n;
+            (file, buffer, n) = read;
+            if n == 0 {
+                return Err(cut_short(stream).await);
+            }
+            left = left.saturating_sub(n as u64);
+            start += n;
+        }
+        send(stream, buffer.get(..start).unwrap_or_default()).await?;
+        if left == 0 {
+            return Ok(());
+        }
+        start = 0;
+    }
+}
+
+/// Fills the buffer from `start` on. No bytes: the file ends here, or cannot be read.
+fn read_part(mut file: File, mut buffer: Vec<u8>, start: usize, left: u64) -> (File, Vec<u8>, usize) {
+    let most = usize::try_from(left).unwrap_or(usize::MAX);
+    let room = buffer.get_mut(start..).unwrap_or_default();
+    let room_len = room.len().min(most);
+    let mut filled = 0;
+    while let Some(rest) = room.get_mut(filled..room_len).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    (file, buffer, filled)
+}
+
+/// The file has become shorter than was promised. An orderly end would pass for the whole answer with careless clients.
+async fn cut_short(stream: &mut Stream) -> io::Error {
+    let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
+    // Where the alert cannot be sent the bare end of the transport says the same.
+    if stream.driver_mut().send_alert(alert).is_ok() {
+        stream.flush().await.ok();
+    }
+    io::Error::other("the file became shorter while it was sent")
+}
+
+async fn send(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    timeout(STALL_TIME, async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    })
+    .await
+    .unwrap_or_else(|_| Err(io::Error::other("the client does not take its answer")))
+}
