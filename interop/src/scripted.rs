@@ -51,15 +51,18 @@ static JAVA_COMMAND: LazyLock<Vec<String>> = LazyLock::new(|| {
     let classes = built("JavaPeer.java", "java_peer", |source, target| {
         run(Command::new("javac").arg("-d").arg(target).arg(source));
     });
-    // A peer lives a second: the time goes into starting up.
-    vec![
-        "java".into(),
-        "-XX:TieredStopAtLevel=1".into(),
-        "-Xshare:auto".into(),
-        "-cp".into(),
-        classes,
-        "JavaPeer".into(),
-    ]
+    let options = [
+        "java",
+        // A peer lives a second: the time goes into starting up.
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        // Otherwise a transport's end between two records passes for an orderly one.
+        "-Dcom.sun.net.ssl.requireCloseNotify=true",
+        "-cp",
+        &classes,
+        "JavaPeer",
+    ];
+    options.map(str::to_owned).into()
 });
 
 impl Implementation {

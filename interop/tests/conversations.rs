@@ -1,7 +1,8 @@
 //! What is the same with every peer: opening a connection from either side, and ending one.
 
+use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::{InboundBuilder, OutboundBuilder, Protocols};
-use openschannel::{ContextOptions, ReadEnd, Role};
+use openschannel::{ContextOptions, ControlToken, ReadEnd, Role};
 use openschannel_interop::certificates::Certificates;
 use openschannel_interop::connect;
 use openschannel_interop::connection::{Connection, Failure};
@@ -12,6 +13,9 @@ use openschannel_interop::scripted::{Implementation, Peer, Report};
 pub(crate) const VERSIONS: [(&str, Protocols); 2] = [("1.2", Protocols::TLS1_2), ("1.3", Protocols::TLS1_3)];
 
 pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
+/// Enough for a few records.
+pub(crate) const SOME: usize = 50_000;
 
 /// Whose close_notify comes first.
 #[derive(Clone, Copy, Debug)]
@@ -133,4 +137,115 @@ pub(crate) fn close(peer: &mut Peer, connection: &mut Connection, first: First) 
     }
     let report = connection.report();
     assert_eq!((report.read_end, report.close_sent, report.handshake_complete), (ReadEnd::Clean, true, true));
+}
+
+/// Ten megabytes each way and an orderly end from either side: both roles, both versions.
+#[track_caller]
+pub(crate) fn talk_and_close(implementation: &'static Implementation) {
+    let certificates = Certificates::new();
+    for role in ROLES {
+        for version in VERSIONS {
+            for first in [First::Ours, First::Theirs] {
+                let conversation = Conversation::new(&certificates, implementation, role).version(version);
+                let (connection, _) = conversation.exchange_and_close(first);
+                assert_eq!(connection.attributes().protocol().name(), format!("TLS {}", version.0));
+            }
+        }
+    }
+}
+
+/// The direction that was not closed first goes on: both roles.
+#[track_caller]
+pub(crate) fn half_close(implementation: &'static Implementation, version: (&str, Protocols), first: First) {
+    let certificates = Certificates::new();
+    let (ours, theirs) = (random(1, SOME), random(2, SOME));
+    let send = format!("send:{}", certificates.write("theirs", &theirs));
+    for role in ROLES {
+        let conversation = Conversation::new(&certificates, implementation, role).version(version);
+        let mut steps = ["handshake", "read", &send, "shutdown"];
+        if matches!(first, First::Theirs) {
+            steps = ["handshake", &send, "shutdown", "read"];
+        }
+        let (mut peer, mut connection) = conversation.open(&steps);
+        if matches!(first, First::Theirs) {
+            receive_everything(&mut connection, &theirs);
+        }
+        connection.send(&ours);
+        connection.shut_down();
+        let received = peer.step("received");
+        let expected = (sha256(&ours), "close_notify");
+        assert_eq!(
+            (received.value("sha256"), received.value("end")),
+            (expected.0.as_str(), expected.1),
+            "{role:?}"
+        );
+        if matches!(first, First::Ours) {
+            receive_everything(&mut connection, &theirs);
+        }
+        peer.finish();
+    }
+}
+
+/// The peer ends in three ways after data, and each is recognised: both roles, both versions.
+#[track_caller]
+pub(crate) fn their_ends(implementation: &'static Implementation) {
+    let certificates = Certificates::new();
+    let theirs = random(1, SOME);
+    let send = format!("send:{}", certificates.write("theirs", &theirs));
+    let ends = [
+        ("close", ReadEnd::Truncated { inside_record: false }),
+        ("reset", ReadEnd::Reset),
+        ("shutdown", ReadEnd::Clean),
+    ];
+    for role in ROLES {
+        for version in VERSIONS {
+            for (end, expected) in ends {
+                let conversation = Conversation::new(&certificates, implementation, role).version(version);
+                let (peer, mut connection) = conversation.open(&["handshake", &send, "recv:2", end]);
+                assert_eq!(connection.receive_exactly(theirs.len()), sha256(&theirs));
+                connection.send(b"go");
+                assert_eq!(connection.receive_all().end, expected, "{role:?} {version:?} {end}");
+                peer.finish();
+            }
+        }
+    }
+}
+
+/// We end in ways that are not orderly, and the peer tells them apart: both roles, both versions. `bare` is what it calls an end
+/// between two records.
+#[track_caller]
+pub(crate) fn our_ends(implementation: &'static Implementation, bare: &str) {
+    type End = fn(&mut Connection);
+    let ends: [(&str, End); 4] = [
+        (bare, |connection| connection.end_transport()),
+        ("eof", |connection| {
+            connection.send_part_of_a_record(b"0123456789", 1);
+            connection.end_transport();
+        }),
+        ("alert:80", |connection| {
+            let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
+            connection.control(ControlToken::Alert(alert));
+        }),
+        ("close_notify", |connection| {
+            connection.shut_down();
+        }),
+    ];
+    let certificates = Certificates::new();
+    for role in ROLES {
+        for version in VERSIONS {
+            for (expected, end) in ends {
+                let conversation = Conversation::new(&certificates, implementation, role).version(version);
+                let (mut peer, mut connection) = conversation.open(&["handshake", "read"]);
+                end(&mut connection);
+                assert_eq!(peer.step("received").value("end"), expected, "{role:?} {version:?}");
+                peer.finish();
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn receive_everything(connection: &mut Connection, expected: &[u8]) {
+    let everything = connection.receive_all();
+    assert_eq!((everything.sha256, everything.end), (sha256(expected), ReadEnd::Clean));
 }

@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they share is no different")]
 
 mod conversations;
+mod go;
+mod java;
 mod openssl_client_certs;
 mod openssl_closing;
 mod openssl_key_update;
 mod openssl_resumption;
 mod openssl_suites;
+mod post_quantum;
 mod program_closing;

@@ -1,18 +1,15 @@
 //! Ends of all kinds, made by OpenSSL: the provider's verdict, and what OpenSSL finds at the ends made here. What the program
 //! makes of them is in `program_closing`.
 
-use openschannel::alert::{Alert, AlertDescription};
+use openschannel::ReadEnd;
+use openschannel::alert::AlertDescription;
 use openschannel::status::ErrorStatus;
-use openschannel::{ControlToken, ReadEnd};
 use openschannel_interop::certificates::Certificates;
 use openschannel_interop::connection::Incoming;
 use openschannel_interop::data::{random, sha256};
 use openschannel_interop::scripted::OPENSSL;
 
-use super::conversations::{Conversation, First, ROLES, VERSIONS, close};
-
-/// Enough for a few records.
-const SOME: usize = 50_000;
+use super::conversations::{Conversation, First, ROLES, SOME, VERSIONS, close, half_close, our_ends};
 
 /// Has the peer end in both roles and both versions, each time on a connection that some data went over before.
 fn with_every_role_and_version(peer_ends: &[&str], expected: ReadEnd) {
@@ -245,40 +242,13 @@ fn a_peer_that_never_answers_leaves_the_read_side_open() {
     }
 }
 
-/// Half-close: either direction goes on after the other was closed.
+/// Half-close. OpenSSL's TLS 1.2 goes on sending after it has received close_notify, too.
 #[test]
 #[ignore = "needs openssl"]
 fn data_still_flows_against_a_closed_direction() {
-    let certificates = Certificates::new();
-    let (ours, theirs) = (random(1, SOME), random(2, SOME));
-    let send = format!("send:{}", certificates.write("theirs", &theirs));
-    for role in ROLES {
-        // Ours first. OpenSSL's TLS 1.2 sends after having received close_notify, too.
-        for version in VERSIONS {
-            let conversation = Conversation::new(&certificates, &OPENSSL, role).version(version);
-            let (mut peer, mut connection) = conversation.open(&["handshake", "read", &send, "shutdown"]);
-            connection.send(&ours);
-            connection.shut_down();
-            let received = peer.step("received");
-            assert_eq!(
-                (received.value("sha256"), received.value("end")),
-                (sha256(&ours).as_str(), "close_notify")
-            );
-            let everything = connection.receive_all();
-            assert_eq!((everything.sha256, everything.end), (sha256(&theirs), ReadEnd::Clean));
-            peer.finish();
-            // Theirs first.
-            let (mut peer, mut connection) = conversation.open(&["handshake", &send, "shutdown", "read"]);
-            let everything = connection.receive_all();
-            assert_eq!((everything.sha256, everything.end), (sha256(&theirs), ReadEnd::Clean));
-            connection.send(&ours);
-            connection.shut_down();
-            let received = peer.step("received");
-            assert_eq!(
-                (received.value("sha256"), received.value("end")),
-                (sha256(&ours).as_str(), "close_notify")
-            );
-            peer.finish();
+    for version in VERSIONS {
+        for first in [First::Ours, First::Theirs] {
+            half_close(&OPENSSL, version, first);
         }
     }
 }
@@ -319,32 +289,8 @@ fn a_close_notify_sent_twice_is_one_end() {
     }
 }
 
-/// What OpenSSL finds at the ends that are not orderly, made by us.
 #[test]
 #[ignore = "needs openssl"]
 fn openssl_tells_our_ends_apart() {
-    let certificates = Certificates::new();
-    for role in ROLES {
-        for version in VERSIONS {
-            let conversation = Conversation::new(&certificates, &OPENSSL, role).version(version);
-            let end_after = |end: &dyn Fn(&mut openschannel_interop::connection::Connection)| {
-                let (mut peer, mut connection) = conversation.open(&["handshake", "read"]);
-                end(&mut connection);
-                let end = peer.step("received").value("end").to_owned();
-                peer.finish();
-                end
-            };
-            assert_eq!(end_after(&|connection| connection.end_transport()), "eof");
-            let cut = end_after(&|connection| {
-                connection.send_part_of_a_record(b"0123456789", 1);
-                connection.end_transport();
-            });
-            assert_eq!(cut, "eof");
-            let alert = end_after(&|connection| {
-                let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
-                connection.control(ControlToken::Alert(alert));
-            });
-            assert_eq!(alert, "alert:80");
-        }
-    }
+    our_ends(&OPENSSL, "eof");
 }
