@@ -206,6 +206,11 @@ fn a_key_update_in_the_middle_of_data_is_answered_even_when_idle() {
         duo.write(answerer, b"under the new key");
         assert_eq!(duo.read(asker).unwrap(), (b"under the new key".to_vec(), None));
         assert!(duo.side(asker).transmit().is_empty(), "an answer asks for none");
+        // With no data about, either.
+        duo.side(asker).key_update(KeyUpdateRequest::Requested).unwrap();
+        duo.settle().unwrap();
+        assert_eq!(duo.side(answerer).fill_plaintext().unwrap(), Plaintext::NeedsReceive);
+        assert_eq!(duo.side(answerer).transmit().len(), 27);
     }
     let mut duo = Duo::established(Protocols::TLS1_2);
     let refused = duo.client.key_update(KeyUpdateRequest::Requested).unwrap_err();
