@@ -353,11 +353,11 @@ impl Checked {
     /// Looks again, and compares with what was seen before the call.
     fn settle(&mut self, error: Option<&Error>, of_use: &[E]) {
         let now = look(self.context.as_ref().unwrap());
-        let before = core::mem::replace(&mut self.seen, now);
+        let mut before = core::mem::replace(&mut self.seen, now);
         let now = &self.seen;
+        let (was, is) = (before.report, now.report);
         if let Some(error) = error {
             if of_use.contains(&error.status()) && error.received_alert().is_none() {
-                let mut before = before.clone();
                 if error.status() == E::InsufficientMemory {
                     // The peer's token was read, its certificate and its end too; what came out of it waits for a larger buffer.
                     (before.remote, before.local, before.issuers) = (now.remote, now.local, now.issuers);
@@ -370,7 +370,6 @@ impl Checked {
                 self.failed = true;
             }
         }
-        let (was, is) = (before.report, now.report);
         assert!(was.read_end == ReadEnd::Open || was.read_end == is.read_end, "{was:?} then {is:?}");
         assert!(is.handshake_complete || !was.handshake_complete);
         assert!(is.close_sent || !was.close_sent);

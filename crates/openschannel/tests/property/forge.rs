@@ -14,8 +14,11 @@ use openschannel::credentials::{CipherSuite, KeyLog, Protocols};
 pub(crate) const TLS12: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
 pub(crate) const TLS13: CipherSuite = CipherSuite::TLS_AES_128_GCM_SHA256;
 
+/// Label, client random, secret.
+type Logged = (String, Vec<u8>, Vec<u8>);
+
 thread_local! {
-    static SECRETS: RefCell<Vec<(String, Vec<u8>, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+    static SECRETS: RefCell<Vec<Logged>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Remembers the secrets of this thread's connections.
