@@ -291,11 +291,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         let waker = self.join_waiting(cx.waker(), sender);
         let sent = send(self, &mut Context::from_waker(&waker));
         if sent.is_ready() {
-            // Whoever waits finds room now, or meets the error.
-            for waiting in &mut self.waiting {
-                if let Some(waker) = waiting.take().filter(|waker| !waker.will_wake(cx.waker())) {
-                    waker.wake();
-                }
+            // The other one that waits finds room now, or meets the error. This one is not woken: it has its answer, and would be
+            // polled again for nothing, for ever if it sends whenever it is polled. `will_wake` cannot be relied on to tell it.
+            let [reader, writer] = &mut self.waiting;
+            let (own, other) = match sender {
+                Sender::Reader => (reader, writer),
+                Sender::Writer => (writer, reader),
+            };
+            *own = None;
+            if let Some(other) = other.take().filter(|other| !other.will_wake(cx.waker())) {
+                other.wake();
             }
         }
         sent

@@ -378,3 +378,32 @@ fn lingering_has_limits() {
         }
     });
 }
+
+/// A task that flushes whenever it is polled must not wake itself by that: it would never sleep again.
+#[test]
+fn a_task_that_flushes_whenever_it_is_polled_sleeps() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, mut server) = over_pipe(Protocols::TLS1_3, 1 << 16).await;
+        let other = tokio::spawn(async move {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            server.write_all(b"awake").await.unwrap();
+            server.flush().await.unwrap();
+            server
+        });
+        let mut polls = 0;
+        let mut buffer = [0; 8];
+        let read = poll_fn(|cx| {
+            polls += 1;
+            let _flushed = Pin::new(&mut client).poll_flush(cx).is_ready();
+            let mut space = ReadBuf::new(&mut buffer);
+            Pin::new(&mut client).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
+        })
+        .await;
+        assert_eq!(read.unwrap(), 5);
+        assert!(polls < 20, "{polls} polls in 100 turns of the other task");
+        drop(other.await.unwrap());
+    });
+}

@@ -1,5 +1,10 @@
 //! Two contexts in one process: certificates, credentials, and the token loop.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part, and a fixture that cannot be made ends the test"
+)]
 
 use std::sync::LazyLock;
 
