@@ -1,4 +1,5 @@
 //! `openschannel demo`: what it prints is the documented shutdown (sections 4.1, 4.3, 4.4 #1 and #2).
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::{Command, Output};
 

@@ -30,6 +30,7 @@ pub(super) async fn pump(stream: &mut TlsStream<TcpStream>, linger: Duration) ->
         stream,
         stdin: tokio::io::stdin(),
         stdout: tokio::io::stdout(),
+        stdout_unflushed: false,
         chunk: vec![0; CHUNK],
         waiting: 0..0,
         stdin_ended: false,
@@ -49,6 +50,7 @@ struct Pump<'a> {
     stream: &'a mut TlsStream<TcpStream>,
     stdin: Stdin,
     stdout: Stdout,
+    stdout_unflushed: bool,
     /// From stdin; of it `waiting` is not encrypted yet.
     chunk: Vec<u8>,
     waiting: std::ops::Range<usize>,
@@ -101,10 +103,11 @@ impl Pump<'_> {
     /// From the peer to stdout. Says whether anything moved.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         if self.peer_ended {
-            return false;
+            return self.flush_stdout(cx);
         }
         match Pin::new(&mut *self.stream).poll_fill_buf(cx) {
-            Poll::Pending => false,
+            // Nobody knows when more will come: what is there must not wait for it.
+            Poll::Pending => self.flush_stdout(cx),
             Poll::Ready(Ok([])) => {
                 self.peer_ended = true;
                 true
@@ -113,6 +116,7 @@ impl Pump<'_> {
                 Poll::Pending => false,
                 Poll::Ready(Ok(n)) => {
                     Pin::new(&mut *self.stream).consume(n);
+                    self.stdout_unflushed = true;
                     true
                 }
                 Poll::Ready(Err(error)) => {
@@ -127,19 +131,31 @@ impl Pump<'_> {
         }
     }
 
+    /// Says whether that failed, which ends everything.
+    fn flush_stdout(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.stdout_unflushed {
+            return false;
+        }
+        match Pin::new(&mut self.stdout).poll_flush(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => {
+                self.stdout_unflushed = false;
+                false
+            }
+            Poll::Ready(Err(error)) => {
+                self.result.local_error = Some(format!("cannot write to stdout: {error}"));
+                true
+            }
+        }
+    }
+
     /// From stdin to the peer, and the close behind it. Says whether anything moved.
     fn send(&mut self, cx: &mut Context<'_>) -> bool {
         match self.sending {
             Sending::Closed | Sending::Failed => false,
             Sending::Closing => self.flush(cx),
             Sending::Data if !self.waiting.is_empty() => self.write(cx),
-            Sending::Data if self.stdin_ended => {
-                match self.stream.driver_mut().close_write() {
-                    Ok(()) => self.sending = Sending::Closing,
-                    Err(error) => self.stop_sending(&error.to_string()),
-                }
-                true
-            }
+            Sending::Data if self.stdin_ended => self.close(cx),
             Sending::Data => {
                 let read = self.read_stdin(cx);
                 // What is encrypted must not wait for more.
@@ -179,25 +195,31 @@ impl Pump<'_> {
         }
     }
 
+    /// The close_notify, once all data is in the transport: only then does a transport that fails now lose nothing else. Says
+    /// whether that changed anything.
+    fn close(&mut self, cx: &mut Context<'_>) -> bool {
+        match Pin::new(&mut *self.stream).poll_flush(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(error)) => self.stop_sending(&error.to_string()),
+            Poll::Ready(Ok(())) => match self.stream.driver_mut().close_write() {
+                Ok(()) => self.sending = Sending::Closing,
+                Err(error) => self.stop_sending(&error.to_string()),
+            },
+        }
+        true
+    }
+
     /// Says whether that changed anything.
     fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         let flushed = Pin::new(&mut *self.stream).poll_flush(cx);
         match (flushed, self.sending) {
-            (Poll::Pending, _) | (Poll::Ready(Ok(())), Sending::Data) => false,
-            (Poll::Ready(Ok(())), _) => {
-                self.sending = Sending::Closed;
-                true
-            }
-            // The peer has ended in order and then let go: nothing was lost but the answer to its goodbye.
-            (Poll::Ready(Err(_)), Sending::Closing) if self.peer_ended => {
-                self.sending = Sending::Failed;
-                true
-            }
-            (Poll::Ready(Err(error)), _) => {
-                self.stop_sending(&error.to_string());
-                true
-            }
+            (Poll::Pending, _) | (Poll::Ready(Ok(())), Sending::Data) => return false,
+            (Poll::Ready(Ok(())), _) => self.sending = Sending::Closed,
+            // The peer has let go before it was told that nothing more comes. How it ended is for reading to find out.
+            (Poll::Ready(Err(_)), Sending::Closing) => self.sending = Sending::Failed,
+            (Poll::Ready(Err(error)), _) => self.stop_sending(&error.to_string()),
         }
+        true
     }
 
     /// Reading goes on: what the peer said before it let go counts.

@@ -42,13 +42,14 @@ impl Root {
         } else if encoded.ends_with('/') {
             return Err(Status::NotFound);
         }
-        let path = path.canonicalize().map_err(|error| not_found(&error))?;
+        // Whatever keeps a path from leading somewhere, it leads nowhere.
+        let path = path.canonicalize().map_err(|_| Status::NotFound)?;
         // Looked at before it is opened: opening a pipe waits for somebody to write to it.
         if !path.starts_with(&self.0) || !path.is_file() {
             return Err(Status::NotFound);
         }
-        let file = File::open(&path).map_err(|error| not_found(&error))?;
-        let metadata = file.metadata().map_err(|error| not_found(&error))?;
+        let file = File::open(&path).map_err(|error| not_opened(&error))?;
+        let metadata = file.metadata().map_err(|error| not_opened(&error))?;
         if !metadata.is_file() {
             return Err(Status::NotFound);
         }
@@ -104,14 +105,10 @@ fn file_name(name: Vec<u8>) -> Result<PathBuf, Status> {
     String::from_utf8(name).map(PathBuf::from).map_err(|_| Status::NotFound)
 }
 
-fn not_found(error: &io::Error) -> Status {
+/// Which of the first two it is, is nobody's business; the rest, such as a want of descriptors, is the server's trouble.
+fn not_opened(error: &io::Error) -> Status {
     match error.kind() {
-        // Which of them it is, is nobody's business.
-        io::ErrorKind::NotFound
-        | io::ErrorKind::PermissionDenied
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::InvalidFilename
-        | io::ErrorKind::InvalidInput => Status::NotFound,
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Status::NotFound,
         _ => Status::ServerError,
     }
 }
