@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they share is no different")]
 
 mod conversations;
+mod curl;
 mod go;
 mod java;
 mod openssl_client_certs;
