@@ -29,8 +29,7 @@ fn serve(certificates: &Certificates, connections: usize, options: &[&str]) -> (
     );
     let listening: Value = serde_json::from_str(&process.line("{")).unwrap();
     assert_eq!(listening["event"], "listening");
-    let address = listening["address"].as_str().unwrap();
-    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    let port = listening["port"].as_u64().unwrap().try_into().unwrap();
     (process, port)
 }
 

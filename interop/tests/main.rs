@@ -6,6 +6,7 @@
 
 mod conversations;
 mod curl;
+mod gnutls;
 mod go;
 mod java;
 mod openssl_client_certs;
