@@ -9,6 +9,8 @@ mod curl;
 mod gnutls;
 mod go;
 mod java;
+mod nginx;
+mod nss;
 mod openssl_client_certs;
 mod openssl_closing;
 mod openssl_key_update;
