@@ -313,8 +313,8 @@ impl Attributes {
     /// context and an empty one differ.
     ///
     /// # Errors
-    /// SEC_E_INVALID_PARAMETER: the label is empty or longer than 249 bytes, the context longer than 65535, or the output longer than
-    /// 255 times the suite's hash.
+    /// SEC_E_INVALID_PARAMETER: the label is empty or longer than 249 bytes, the context longer than 65535, or the output empty or longer
+    /// than 255 times the suite's hash.
     pub fn export_keying_material(
         &self,
         label: &[u8],
@@ -323,7 +323,7 @@ impl Attributes {
     ) -> Result<(), Error> {
         self.exporter.export(label, context, output).map_err(|CannotExport| {
             Error::new(ErrorStatus::InvalidParameter)
-                .because("label, context or output is longer than the exporter takes")
+                .because("label or output is empty, or one of them or the context too long")
         })
     }
 

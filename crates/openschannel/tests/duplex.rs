@@ -1,4 +1,5 @@
 //! One thread encrypts while another decrypts on the same context (section 2, "Threads"), at both ends at once.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 mod common;
 
@@ -87,7 +88,7 @@ fn pump_out(mut send: SendHalf, wire: Wire, total: u64) -> Sent {
         buffer.truncate(len);
         wire.out.send(buffer).unwrap();
         records += 1;
-        if records % RECORDS_PER_UPDATE == 0 {
+        if records.is_multiple_of(RECORDS_PER_UPDATE) {
             let mut output = TokenBuffer::allocate();
             let asked = send.key_update(KeyUpdateRequest::Requested, &mut output);
             if is_tls13 {
@@ -159,8 +160,7 @@ fn full_duplex(protocols: Protocols) {
         }
     });
     // Past the test harness, which shows print! of failed tests only.
-    writeln!(std::io::stderr(), "{protocols:?}: {TOTAL} bytes each way in {:.1?}", started.elapsed())
-        .unwrap();
+    writeln!(std::io::stderr(), "{protocols:?}: {TOTAL} bytes each way in {:.1?}", started.elapsed()).ok();
 }
 
 #[test]

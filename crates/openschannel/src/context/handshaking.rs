@@ -18,6 +18,8 @@ pub(super) struct Handshaking {
     pub(super) waiting: Option<Alert>,
     sent: Sent,
     pub(super) close_sent: bool,
+    /// close_notify was received; `read_end` may have been decided before.
+    peer_closed: bool,
     pub(super) read_end: ReadEnd,
 }
 
@@ -36,13 +38,20 @@ enum Sent {
 
 impl Handshaking {
     pub(super) fn new(handshake: Handshake) -> Self {
-        Self { handshake, waiting: None, sent: Sent::Nothing, close_sent: false, read_end: ReadEnd::Open }
+        Self {
+            handshake,
+            waiting: None,
+            sent: Sent::Nothing,
+            close_sent: false,
+            peer_closed: false,
+            read_end: ReadEnd::Open,
+        }
     }
 
     pub(super) fn state(&self) -> State {
-        match (&self.sent, self.read_end) {
-            (Sent::Nothing, ReadEnd::Clean) => State::PeerClosedInHandshake,
-            (_, ReadEnd::Clean) => State::BothClosedInHandshake,
+        match (&self.sent, self.peer_closed) {
+            (Sent::Nothing, true) => State::PeerClosedInHandshake,
+            (_, true) => State::BothClosedInHandshake,
             (Sent::Sealed { .. }, _) => State::AlertedSealed,
             _ if self.handshake.needs_credentials() => State::NeedsCredentials,
             (Sent::Plain, _) => State::AlertedInPlaintext,
@@ -61,16 +70,18 @@ impl Handshaking {
         output: &mut Vec<u8>,
     ) -> Result<Step, Error> {
         let step = self.handshake.step(token, credentials, output);
-        match &step {
-            Ok(Step::PeerClosed { .. }) => self.read_end = ReadEnd::Clean,
-            Err(error) => {
-                self.read_end = match error.received_alert() {
-                    Some(alert) => ReadEnd::Alert(alert.description),
-                    None => ReadEnd::Failed(error.status()),
-                }
-            }
-            _ => {}
+        let end = match &step {
+            Ok(Step::PeerClosed { .. }) => ReadEnd::Clean,
+            Err(error) => match error.received_alert() {
+                Some(alert) => ReadEnd::Alert(alert.description),
+                None => ReadEnd::Failed(error.status()),
+            },
+            _ => ReadEnd::Open,
+        };
+        if self.read_end == ReadEnd::Open {
+            self.read_end = end;
         }
+        self.peer_closed |= end == ReadEnd::Clean;
         step
     }
 

@@ -146,7 +146,7 @@ pub(super) fn process_token(
     let read_only = send.shared.is_local_closed();
     let gated = !receive.messages.is_aligned() || receive.seen.is_some();
     // Made sure of first: what is read cannot be unread because its answer finds no room.
-    output.fits(super::send::KEY_UPDATE_RECORD_LEN.max(ALERT_RECORD_LEN))?;
+    output.fits(longest_answer(receive.is_tls13(), read_only))?;
     let mut wishes = Wishes::default();
     let read = receive.process_messages().and_then(|held| {
         wishes.renegotiate |= held.renegotiate;
@@ -177,5 +177,12 @@ pub(super) fn process_token(
     Ok(TokenOutcome::consumed(SuccessStatus::Ok, consumed, token))
 }
 
-/// The longest alert record: TLS 1.2 AES-GCM (section 4.3).
-const ALERT_RECORD_LEN: usize = 31;
+/// A KeyUpdate in TLS 1.3; in TLS 1.2 the alert that declines a renegotiation, as long as AES-GCM makes it (section 4.3).
+fn longest_answer(tls13: bool, read_only: bool) -> usize {
+    const DECLINING_ALERT_LEN: usize = 31;
+    match (read_only, tls13) {
+        (true, _) => 0,
+        (false, true) => super::send::KEY_UPDATE_RECORD_LEN,
+        (false, false) => DECLINING_ALERT_LEN,
+    }
+}

@@ -384,7 +384,7 @@ impl SecurityContext {
         if waiting == Waiting::Nothing
             && let Some(unsent) = self.unsent.take()
         {
-            return self.deliver(unsent, output);
+            return self.deliver_again(unsent, input, output);
         }
         let answer =
             if input.is_empty() { table::empty(state, waiting) } else { table::token(state, waiting) };
@@ -427,9 +427,8 @@ impl SecurityContext {
         match &mut self.phase {
             Phase::Handshaking(handshaking) => handshaking.emit_waiting(unsent, output)?,
             Phase::Established { send, receive } => {
-                output.fits(unsent.len() + LONGEST_ALERT_RECORD)?;
                 output.put(unsent)?;
-                send.emit_waiting(output)?;
+                send.emit_waiting(output).inspect_err(|_| output.clear())?;
                 receive.drop_held_message();
             }
             Phase::Failed(failed) => failed.waiting = Waiting::Nothing,
@@ -469,6 +468,24 @@ impl SecurityContext {
         self.deliver(Unsent { token, outcome }, output)
     }
 
+    /// Gives out a token that found no room before, for the input it was the answer to; more bytes may have come behind it.
+    fn deliver_again(
+        &mut self,
+        unsent: Unsent,
+        input: &[u8],
+        output: &mut TokenBuffer<'_>,
+    ) -> Result<TokenOutcome, Error> {
+        let TokenOutcome { status, consumed, .. } = unsent.outcome;
+        if let Some(missing) = consumed.checked_sub(input.len()).filter(|missing| *missing > 0) {
+            self.unsent = Some(unsent);
+            return Err(Error::new(ErrorStatus::IncompleteMessage)
+                .because("the input is shorter than the one whose answer found no room")
+                .with_missing(missing));
+        }
+        let outcome = TokenOutcome::consumed(status, consumed, input);
+        self.deliver(Unsent { token: unsent.token, outcome }, output)
+    }
+
     /// Gives a token out, or keeps it for the next call.
     fn deliver(&mut self, unsent: Unsent, output: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
         match output.put(&unsent.token) {
@@ -483,7 +500,7 @@ impl SecurityContext {
     /// S1 to S3: the engine's keys go to the two halves, the rest of it away.
     fn establish(&mut self) -> Result<(), Error> {
         let Phase::Handshaking(handshaking) = self.give_up() else { return Err(unfinished()) };
-        let close_sent = handshaking.close_sent;
+        let (close_sent, read_end) = (handshaking.close_sent, handshaking.read_end);
         let parts = handshaking.handshake.hand_over(self.post_handshake)?;
         let attributes = Arc::new(parts.attributes);
         let shared = Arc::new(Shared::default());
@@ -496,7 +513,7 @@ impl SecurityContext {
             attributes.clone(),
         );
         send.close_sent_in_handshake(close_sent);
-        let receive = ReceiveHalf::new(
+        let mut receive = ReceiveHalf::new(
             parts.opener,
             parts.receive_secret,
             parts.tickets,
@@ -506,6 +523,7 @@ impl SecurityContext {
             shared,
             attributes,
         );
+        receive.end(read_end);
         self.phase = Phase::Established { send, receive };
         Ok(())
     }
@@ -543,9 +561,6 @@ impl SecurityContext {
 }
 
 const UNFINISHED: &str = "the handshake is not finished";
-
-/// TLS 1.2 AES-GCM (section 4.3).
-const LONGEST_ALERT_RECORD: usize = 31;
 
 fn unfinished() -> Error {
     Error::new(ErrorStatus::InvalidHandle).because(UNFINISHED)

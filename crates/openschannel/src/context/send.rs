@@ -209,7 +209,8 @@ impl SendHalf {
     /// ```
     ///
     /// # Errors
-    /// SEC_E_CONTEXT_EXPIRED when the connection has failed; the peer then takes no close_notify.
+    /// SEC_E_CONTEXT_EXPIRED when the connection has failed; the peer then takes no close_notify. If the failure was found on this side
+    /// and the peer was not told yet, the record given is the fatal alert it is owed.
     pub fn close(mut self) -> Result<Vec<u8>, Error> {
         let mut output = TokenBuffer::allocate();
         self.keep(Alert::CLOSE_NOTIFY);
@@ -372,7 +373,8 @@ impl SendHalf {
 
     /// After a local failure the fatal alert goes out in place of what was asked for; asked again, the same record.
     fn put_owed(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
-        if let Some(description) = self.shared.take_owed_alert() {
+        // The other thread may have failed while this one closed.
+        if let Some(description) = self.shared.take_owed_alert().filter(|_| self.stored.is_none()) {
             let alert = Alert::fatal(description);
             let record = seal_alert(&mut self.sealer, alert)?;
             self.shared.close_local();

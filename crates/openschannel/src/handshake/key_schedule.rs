@@ -74,22 +74,38 @@ pub(crate) enum Exporter {
     },
 }
 
-/// The length asked for, or a part of the label or context, is more than the derivation takes.
+/// Longest exporter label: HKDF-Expand-Label has one byte for its length and puts six bytes in front (RFC 8446 section 7.1).
+const MAX_LABEL_LEN: usize = 249;
+
+/// Label, context or output is longer than the derivation takes, or label or output is empty.
 #[derive(Debug)]
 pub(crate) struct CannotExport;
 
 impl Exporter {
+    /// The bounds of TLS 1.3 hold for TLS 1.2 as well, so that what works with one version works with the other.
     pub(crate) fn export(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         output: &mut [u8],
     ) -> Result<(), CannotExport> {
+        let hash = match self {
+            Self::Tls13 { suite, .. } => suite.common.hash_provider,
+            Self::Tls12 { suite, .. } => suite.common.hash_provider,
+        };
+        let len = hash.output_len();
+        // The engine panics when it is asked for nothing.
+        let nothing = label.is_empty() || output.is_empty();
+        let context_len = context.map_or(0, <[u8]>::len);
+        let too_long = label.len() > MAX_LABEL_LEN
+            || context_len > usize::from(u16::MAX)
+            || output.len() > MAX_EXPORT_BLOCKS * len;
+        if nothing || too_long {
+            return Err(CannotExport);
+        }
         match self {
             Self::Tls13 { suite, secret } => {
-                let hash = suite.common.hash_provider;
-                let len = hash.output_len();
-                if secret.len() > OkmBlock::MAX_LEN || output.len() > MAX_EXPORT_BLOCKS * len {
+                if secret.len() > OkmBlock::MAX_LEN {
                     return Err(CannotExport);
                 }
                 let mut derived = Zeroizing::new([0; MAX_HASH_LEN]);
@@ -107,9 +123,6 @@ impl Exporter {
                 if let Some(context) = context {
                     seed.extend(u16::try_from(context.len()).map_err(|_| CannotExport)?.to_be_bytes());
                     seed.extend(context);
-                }
-                if label.is_empty() {
-                    return Err(CannotExport);
                 }
                 suite.prf_provider.for_secret(output, master, label, &seed);
                 Ok(())
