@@ -23,31 +23,37 @@ pub struct Process {
 impl Process {
     /// Starts it with pipes for its input and output. A program that is not there fails the test and is named.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with_output(command, Stdio::piped())
+    }
+
+    /// Starts it with its output somewhere else; its lines are then never heard.
+    pub fn start_with_output(command: &mut Command, output: impl Into<Stdio>) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{name} cannot be started ({error}); interop/peers/setup installs it")
-            });
-        let (output, mut complaints) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(output).stderr(Stdio::piped()).spawn().unwrap_or_else(
+                |error| panic!("{name} cannot be started ({error}); interop/peers/setup installs it"),
+            );
+        let mut complaints = child.stderr.take().unwrap();
         let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            let mut output = BufReader::new(output);
-            let mut line = Vec::new();
-            // Not by `lines()`: programs print what is no UTF-8.
-            while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
-                    break;
+        if let Some(output) = child.stdout.take() {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let mut output = BufReader::new(output);
+                let mut line = Vec::new();
+                // Not by `lines()`: programs print what is no UTF-8.
+                while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                    if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                        break;
+                    }
+                    line.clear();
                 }
-                line.clear();
-            }
-        });
+            });
+        }
         let errors = thread::spawn(move || {
             let mut text = Vec::new();
             complaints.read_to_end(&mut text).ok();
+            // The channel is open until both outputs have ended.
+            drop(sender);
             String::from_utf8_lossy(&text).into_owned()
         });
         let input = child.stdin.take();
@@ -91,7 +97,7 @@ impl Process {
                 Err(RecvTimeoutError::Timeout) => self.fail("it does not end"),
             }
         }
-        // Its output has ended, so it is as good as gone.
+        // Its outputs have ended, so it is as good as gone.
         let status = self.child.wait().unwrap();
         let errors = self.errors.take().unwrap().join().unwrap();
         Finished { status, output: std::mem::take(&mut self.heard), errors }

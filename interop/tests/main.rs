@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they share is no different")]
 
 mod conversations;
+mod curl;
+mod gnutls;
 mod go;
 mod java;
+mod nginx;
+mod nss;
 mod openssl_client_certs;
 mod openssl_closing;
 mod openssl_key_update;
