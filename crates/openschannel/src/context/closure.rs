@@ -15,6 +15,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::alert::AlertDescription;
+use crate::handshake::Resumption;
 use crate::status::ErrorStatus;
 
 use super::table::State;
@@ -65,11 +66,17 @@ pub struct ClosingReport {
 
 /// What the halves of one connection share: a few bits, no lock.
 ///
-/// Each bit is set by one side and read by the other, so plain atomic loads and stores carry it. On the data path both halves
-/// only load.
-#[derive(Debug, Default)]
+/// Both halves write some of the bits, so every write is a read-modify-write and has to stay one: a store would lose the other
+/// half's. On the data path both halves only load.
+#[derive(Debug)]
 #[repr(align(128))]
-pub(super) struct Shared(AtomicU32);
+pub(super) struct Shared {
+    bits: AtomicU32,
+    /// KeyUpdates asked for and not yet seen: they are no flood.
+    updates_asked_for: AtomicU32,
+    /// The session goes when the connection fails, whichever half finds it; [`None`] in TLS 1.3.
+    ends_with_failure: Option<Resumption>,
+}
 
 /// The own close or a fatal alert was produced (sending half).
 const LOCAL_CLOSED: u32 = 1;
@@ -83,12 +90,20 @@ const FAILED: u32 = 1 << 3;
 const REPLY_DUE: u32 = 1 << 4;
 /// The alert in the top byte is owed to the peer (set by the receiving half, taken by the sending half).
 const ALERT_OWED: u32 = 1 << 5;
+/// The sending half was consumed by its close: no token call will ever open the gate (sending half).
+const NO_TOKEN_CALLS: u32 = 1 << 6;
 const ALERT_SHIFT: u32 = 24;
 
 impl Shared {
+    /// `session` is what a fatal alert ends (RFC 5246 section 7.2).
+    pub(super) fn new(session: Option<Resumption>) -> Self {
+        Self { bits: AtomicU32::new(0), updates_asked_for: AtomicU32::new(0), ends_with_failure: session }
+    }
+
     pub(super) fn state(&self) -> State {
-        let bits = self.0.load(Ordering::Acquire);
-        match (bits & FAILED != 0, bits & GATED != 0, bits & LOCAL_CLOSED != 0, bits & PEER_CLOSED != 0) {
+        let bits = self.bits.load(Ordering::Acquire);
+        let gated = bits & (GATED | NO_TOKEN_CALLS) == GATED;
+        match (bits & FAILED != 0, gated, bits & LOCAL_CLOSED != 0, bits & PEER_CLOSED != 0) {
             (true, _, _, _) => State::Failed,
             (_, true, _, _) => State::PostHandshakePending,
             (_, _, true, true) => State::BothClosed,
@@ -103,55 +118,100 @@ impl Shared {
     }
 
     pub(super) fn close_local(&self) {
-        self.0.fetch_or(LOCAL_CLOSED, Ordering::AcqRel);
+        self.set(LOCAL_CLOSED);
         // Nothing is sent behind the own close (RFC 8446 section 6.1), a KeyUpdate's answer neither.
-        self.0.fetch_and(!REPLY_DUE, Ordering::AcqRel);
+        self.clear(REPLY_DUE);
     }
 
     pub(super) fn close_peer(&self) {
-        self.0.fetch_or(PEER_CLOSED, Ordering::AcqRel);
+        self.set(PEER_CLOSED);
     }
 
     pub(super) fn set_gate(&self, gated: bool) {
         if gated {
-            self.0.fetch_or(GATED, Ordering::AcqRel);
+            self.set(GATED);
         } else {
-            self.0.fetch_and(!GATED, Ordering::AcqRel);
+            self.clear(GATED);
         }
+    }
+
+    /// The sending half goes away with its close.
+    pub(super) fn end_token_calls(&self) {
+        self.set(NO_TOKEN_CALLS);
+    }
+
+    /// Whether a handshake message waits for a token call that will never be made.
+    pub(super) fn is_gated_for_nobody(&self) -> bool {
+        self.has(GATED) && self.has(NO_TOKEN_CALLS)
+    }
+
+    pub(super) fn has_no_token_calls(&self) -> bool {
+        self.has(NO_TOKEN_CALLS)
     }
 
     /// By an alert that was sent or received: nobody is owed anything.
     pub(super) fn fail(&self) {
-        self.0.fetch_or(FAILED, Ordering::AcqRel);
+        self.set(FAILED);
+        self.end_session();
+    }
+
+    pub(super) fn is_failed(&self) -> bool {
+        self.has(FAILED)
     }
 
     /// By a failure found while decrypting, which has nowhere to put an alert: the peer is owed it, unless it was told before
     /// that nothing more will come.
     pub(super) fn fail_owing(&self, alert: AlertDescription) {
         let owed = if self.is_local_closed() { 0 } else { ALERT_OWED | u32::from(alert.0) << ALERT_SHIFT };
-        self.0.fetch_or(FAILED | owed, Ordering::AcqRel);
+        self.set(FAILED | owed);
+        self.end_session();
+    }
+
+    fn end_session(&self) {
+        if let Some(session) = &self.ends_with_failure {
+            session.forget();
+        }
     }
 
     pub(super) fn take_owed_alert(&self) -> Option<AlertDescription> {
-        let bits = self.0.fetch_and(!ALERT_OWED, Ordering::AcqRel);
+        let bits = self.bits.fetch_and(!ALERT_OWED, Ordering::AcqRel);
         (bits & ALERT_OWED != 0).then(|| AlertDescription((bits >> ALERT_SHIFT).to_le_bytes()[0]))
     }
 
     pub(super) fn owe_reply(&self) {
         if !self.is_local_closed() {
-            self.0.fetch_or(REPLY_DUE, Ordering::AcqRel);
+            self.set(REPLY_DUE);
         }
     }
 
     pub(super) fn is_reply_due(&self) -> bool {
-        self.0.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
+        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
     }
 
     pub(super) fn reply_done(&self) {
-        self.0.fetch_and(!REPLY_DUE, Ordering::AcqRel);
+        self.clear(REPLY_DUE);
+    }
+
+    pub(super) fn update_asked_for(&self) {
+        self.updates_asked_for.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether a KeyUpdate that came was asked for.
+    pub(super) fn take_asked_for_update(&self) -> bool {
+        self.updates_asked_for
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1))
+            .is_ok()
+    }
+
+    fn set(&self, bits: u32) {
+        self.bits.fetch_or(bits, Ordering::AcqRel);
+    }
+
+    fn clear(&self, bits: u32) {
+        self.bits.fetch_and(!bits, Ordering::AcqRel);
     }
 
     fn has(&self, bit: u32) -> bool {
-        self.0.load(Ordering::Acquire) & bit != 0
+        self.bits.load(Ordering::Acquire) & bit != 0
     }
 }

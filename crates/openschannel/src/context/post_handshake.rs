@@ -8,6 +8,7 @@ use crate::context::Role;
 use crate::handshake::message_type;
 use crate::record::{ContentType, Framing, Opener, frame};
 use crate::status::{Error, ErrorStatus, SuccessStatus};
+use zeroize::Zeroizing;
 
 use super::receive::{ReceiveHalf, framing_failure, open_failure};
 use super::send::{KeyUpdateRequest, SendHalf};
@@ -52,7 +53,7 @@ impl ReceiveHalf {
     /// record is skipped when DecryptMessage meets it.
     pub(super) fn drop_held_message(&mut self) {
         if self.shared.state() == State::PostHandshakePending || !self.messages.is_aligned() {
-            // A failure is remembered, and DecryptMessage reports it.
+            // A failure is kept in the verdict; the closing call has nowhere to report it.
             self.process_messages().ok();
             self.shared.set_gate(false);
         }
@@ -74,7 +75,9 @@ impl ReceiveHalf {
     }
 
     fn take_key_update(&mut self, body: &[u8]) -> Result<(), Error> {
-        self.count_post_handshake()?;
+        if !self.shared.take_asked_for_update() {
+            self.count_post_handshake()?;
+        }
         // RFC 8446 section 5.1: a message that changes keys ends its record.
         if !self.messages.is_aligned() {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
@@ -104,21 +107,21 @@ impl ReceiveHalf {
 
     /// Reads the handshake records at the front of `token` and stops before anything else. Gives how many bytes that were.
     fn take_handshake_records(&mut self, token: &[u8], wishes: &mut Wishes) -> Result<usize, Error> {
-        let mut at = self.seen.take().and_then(|seen| seen.starts(token)).unwrap_or(0);
+        let mut at = self.seen.as_ref().and_then(|seen| seen.starts(token)).unwrap_or(0);
+        if at > 0 {
+            self.seen = None;
+        }
         loop {
             let rest = token.get(at..).unwrap_or_default();
             let len = match frame(rest, self.max_fragment()) {
                 Ok(Framing::Complete { len, .. }) => len,
-                Ok(Framing::Incomplete { missing }) if at == 0 && !rest.is_empty() => {
-                    return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
-                }
                 Ok(Framing::Incomplete { .. }) => return Ok(at),
                 // What comes behind a record that was read is for DecryptMessage to judge; so is everything behind the own close.
                 Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
                 Err(error) => return Err(self.fail(framing_failure(error))),
             };
             // The token is the caller's and stays as it is: DecryptMessage wants the record if it is none of ours.
-            let mut record = rest.get(..len).unwrap_or_default().to_vec();
+            let mut record = Zeroizing::new(rest.get(..len).unwrap_or_default().to_vec());
             let opened = match self.opener.open(&mut record) {
                 Ok(opened) => opened,
                 Err(_) if at > 0 || self.shared.is_local_closed() => return Ok(at),
@@ -128,6 +131,7 @@ impl ReceiveHalf {
                 self.opener.rewind();
                 return Ok(at);
             }
+            self.seen = None;
             self.push_handshake(record.get(opened.content).unwrap_or_default())?;
             let more = self.process_messages()?;
             wishes.renegotiate |= more.renegotiate;
@@ -147,6 +151,12 @@ pub(super) fn process_token(
     let gated = !receive.messages.is_aligned() || receive.seen.is_some();
     // Made sure of first: what is read cannot be unread because its answer finds no room.
     output.fits(longest_answer(receive.is_tls13(), read_only))?;
+    // A piece of a record changes nothing, the message that waits is not touched either.
+    if let Ok(Framing::Incomplete { missing }) = frame(token, receive.max_fragment())
+        && !token.is_empty()
+    {
+        return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
+    }
     let mut wishes = Wishes::default();
     let read = receive.process_messages().and_then(|held| {
         wishes.renegotiate |= held.renegotiate;
@@ -155,7 +165,6 @@ pub(super) fn process_token(
     });
     let consumed = match read {
         Ok(consumed) => consumed,
-        Err(error) if error.status() == ErrorStatus::IncompleteMessage => return Err(error),
         Err(error) => {
             // This call has an output buffer, so the peer is told here (section 5.2).
             let Some(alert) = send.shared.take_owed_alert() else { return Err(error) };

@@ -247,3 +247,40 @@ fn padded_records_are_data() {
         AlertDescription::UNEXPECTED_MESSAGE,
     );
 }
+
+/// design.md, Data: at the hard limit it depends on the room. Two numbers are kept for a KeyUpdate and an alert.
+#[test]
+fn the_last_record_under_a_key_needs_room_for_a_key_update() {
+    let mut pair = states::pair(Protocols::TLS1_3, false);
+    let send = pair.client.send_half().unwrap();
+    send.limit_records(6);
+    let mut records = Vec::new();
+    let mut encrypt_with = |send: &mut super::SendHalf, room: usize| {
+        let (mut header, mut data, mut trailer) = ([0; 5], *b"data", vec![0; room]);
+        let sealed = send.encrypt(&mut header, &mut data, &mut trailer)?;
+        records.push([&header[..], &data, &trailer[..sealed.trailer]].concat());
+        Ok::<_, crate::status::Error>(sealed.trailer)
+    };
+    for _ in 0..4 {
+        assert_eq!(encrypt_with(send, 17).unwrap(), 17);
+    }
+    assert_eq!(encrypt_with(send, 43).unwrap_err().status(), ErrorStatus::EncryptFailure);
+    assert_eq!(encrypt_with(send, 44).unwrap(), 44, "with room the keys change");
+    assert_eq!(encrypt_with(send, 17).unwrap(), 17);
+    for record in records {
+        let (message, data) = decrypt(&mut pair.server, &record).unwrap();
+        assert_eq!(data, b"data");
+        if !message.extra.is_empty() {
+            decrypt(&mut pair.server, &record[message.extra]).unwrap();
+        }
+    }
+
+    let mut pair = states::pair(Protocols::TLS1_2, false);
+    pair.client.send_half().unwrap().limit_records(6);
+    let mut sent = 0;
+    while encrypt(&mut pair.client, b"data").is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 3, "the Finished was the first of six, two are reserved");
+    assert_eq!(shut_down(&mut pair.client).len(), 31, "the close still goes out");
+}

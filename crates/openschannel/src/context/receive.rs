@@ -119,6 +119,9 @@ impl ReceiveHalf {
     ///   breach of the protocol, the status of [`alert::received`](crate::alert::received) for a fatal alert. The buffer may be
     ///   destroyed. After a failure found here [`Error::alert`] is owed to the peer: ApplyControlToken and the token call give its record.
     pub fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
+        if self.shared.is_gated_for_nobody() {
+            self.drop_held_message();
+        }
         match table::decrypt(self.shared.state()) {
             Message::Process => {}
             Message::Succeed(status) => {
@@ -129,14 +132,14 @@ impl ReceiveHalf {
                     .because("nothing can be received on this connection any more, or not now"));
             }
         }
-        if let Some(seen) = self.seen.take()
-            && let Some(len) = seen.starts(buffer)
-        {
+        if let Some(len) = self.seen.as_ref().and_then(|seen| seen.starts(buffer)) {
+            self.seen = None;
+            let header = self.opener.protection().header_len();
             return Ok(Decrypted {
                 status: SuccessStatus::Ok,
-                header: self.opener.protection().header_len(),
-                data: self.opener.protection().header_len()..self.opener.protection().header_len(),
-                trailer: self.opener.protection().header_len()..len,
+                header,
+                data: header..header,
+                trailer: header..len,
                 extra: len..buffer.len(),
             });
         }
@@ -152,6 +155,7 @@ impl ReceiveHalf {
         self.inside_record = false;
         let record = buffer.get_mut(..len).unwrap_or_default();
         let opened = self.open(record)?;
+        self.seen = None;
         let Opened { content_type, content } = opened;
         let mut decrypted = Decrypted {
             status: SuccessStatus::Ok,
@@ -169,7 +173,7 @@ impl ReceiveHalf {
             ContentType::ALERT => {
                 decrypted.status = self.take_alert(record.get(content).unwrap_or_default())?;
             }
-            ContentType::HANDSHAKE if self.mode == PostHandshake::Compatible && self.is_tls13() => {
+            ContentType::HANDSHAKE if self.leaves_handshake_to_token_calls() => {
                 self.push_handshake(record.get(content).unwrap_or_default())?;
                 // The caller hands the record to the token call as it came (section 8.1).
                 self.opener.restore(record).map_err(|failure| self.fail(open_failure(failure)))?;
@@ -195,6 +199,7 @@ impl ReceiveHalf {
     /// Tells the half that the transport ended, and gives the verdict. Give every complete record that was received to
     /// [`ReceiveHalf::decrypt`] first; `unprocessed` is how many received bytes are left after that.
     pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
+        self.read_end = self.read_end();
         if self.read_end == ReadEnd::Open {
             self.read_end = match end {
                 TransportEnd::Eof => {
@@ -208,7 +213,11 @@ impl ReceiveHalf {
 
     /// How this half stands.
     pub fn read_end(&self) -> ReadEnd {
-        self.read_end
+        match self.read_end {
+            // By a fatal alert of this side's: what comes now is not read, so it is no end of the peer's.
+            ReadEnd::Open if self.shared.is_failed() => ReadEnd::Failed(ErrorStatus::ContextExpired),
+            end => end,
+        }
     }
 
     /// Plaintext bytes delivered so far.
@@ -219,6 +228,11 @@ impl ReceiveHalf {
     /// What was captured when the handshake finished.
     pub fn attributes(&self) -> &Attributes {
         &self.attributes
+    }
+
+    /// Compatible mode, as long as there is somebody to make the call.
+    fn leaves_handshake_to_token_calls(&self) -> bool {
+        self.mode == PostHandshake::Compatible && self.is_tls13() && !self.shared.has_no_token_calls()
     }
 
     pub(super) fn is_tls13(&self) -> bool {
@@ -309,10 +323,6 @@ impl ReceiveHalf {
             ReceivedAlert::Failed(status) => {
                 self.end(ReadEnd::Alert(alert.description));
                 self.shared.fail();
-                // RFC 5246 section 7.2: a session that ended by a fatal alert is not resumed.
-                if version == AlertVersion::Tls12 {
-                    self.resumption.forget();
-                }
                 Err(Error::new(status).by(Fault::Peer).with_received_alert(alert))
             }
         }

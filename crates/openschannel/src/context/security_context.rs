@@ -433,7 +433,10 @@ impl SecurityContext {
             }
             Phase::Failed(failed) => failed.waiting = Waiting::Nothing,
         }
-        self.unsent = None;
+        // The token is out; how much of its input was consumed is still to be told.
+        if let Some(unsent) = &mut self.unsent {
+            unsent.token.clear();
+        }
         Ok(TokenOutcome::ignoring_input(SuccessStatus::Ok))
     }
 
@@ -501,9 +504,14 @@ impl SecurityContext {
     fn establish(&mut self) -> Result<(), Error> {
         let Phase::Handshaking(handshaking) = self.give_up() else { return Err(unfinished()) };
         let (close_sent, read_end) = (handshaking.close_sent, handshaking.read_end);
-        let parts = handshaking.handshake.hand_over(self.post_handshake)?;
+        let parts = handshaking.handshake.hand_over(self.post_handshake).inspect_err(|error| {
+            if let Phase::Failed(failed) = &mut self.phase {
+                failed.read_end = ReadEnd::Failed(error.status());
+            }
+        })?;
         let attributes = Arc::new(parts.attributes);
-        let shared = Arc::new(Shared::default());
+        let session = (attributes.protocol == Protocol::Tls12).then(|| parts.resumption.clone());
+        let shared = Arc::new(Shared::new(session));
         let mut send = SendHalf::new(
             parts.sealer,
             parts.send_secret,

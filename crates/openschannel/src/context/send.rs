@@ -113,6 +113,8 @@ impl SendHalf {
     /// `header` and `trailer` are at least as long as [`StreamSizes`](crate::attributes::StreamSizes) says; a TLS 1.3 trailer
     /// may be as short as 17 bytes, but a key refresh or the answer to the peer's KeyUpdate needs 44 and waits until then.
     ///
+    /// Empty data makes a valid empty record. Receivers, this provider among them, refuse more than 32 of those in a row.
+    ///
     /// # Errors
     /// Nothing has changed and no byte is written after any of them (sections 2.7, 3.3):
     /// - SEC_E_BUFFER_TOO_SMALL: `header` or `trailer` is too short.
@@ -124,7 +126,7 @@ impl SendHalf {
         data: &mut [u8],
         trailer: &mut [u8],
     ) -> Result<Encrypted, Error> {
-        self.may_encrypt(data.len())?;
+        self.may_encrypt(data.len(), trailer.len().saturating_sub(self.sealer.protection().trailer_len()))?;
         let protection = self.sealer.protection();
         let too_small = || {
             Error::new(ErrorStatus::BufferTooSmall)
@@ -144,8 +146,8 @@ impl SendHalf {
     /// # Errors
     /// As [`SendHalf::encrypt`].
     pub fn encrypt_contiguous(&mut self, buffer: &mut [u8], data_len: usize) -> Result<usize, Error> {
-        self.may_encrypt(data_len)?;
         let len = self.sealer.record_len(data_len);
+        self.may_encrypt(data_len, buffer.len().saturating_sub(len))?;
         let (record, room) = buffer.split_at_mut_checked(len).ok_or_else(|| {
             Error::new(ErrorStatus::BufferTooSmall)
                 .because("the buffer is shorter than header, data and trailer")
@@ -215,6 +217,7 @@ impl SendHalf {
         let mut output = TokenBuffer::allocate();
         self.keep(Alert::CLOSE_NOTIFY);
         self.emit_waiting(&mut output)?;
+        self.shared.end_token_calls();
         if output.is_empty() {
             return Err(Error::new(ErrorStatus::ContextExpired).because("the connection has failed before"));
         }
@@ -282,6 +285,13 @@ impl SendHalf {
         self.emit(Alert::NO_RENEGOTIATION, output)
     }
 
+    /// As if the suite's confidentiality limit were this low.
+    #[cfg(test)]
+    pub(super) fn limit_records(&mut self, confidentiality_limit: u64) {
+        self.limit = confidentiality_limit - RESERVED_RECORDS;
+        self.refresh_at = self.limit;
+    }
+
     /// A record of any type and content, as a peer that breaks the rules would send it.
     #[cfg(test)]
     pub(super) fn forge(&mut self, content_type: u8, content: &[u8]) -> Vec<u8> {
@@ -290,14 +300,17 @@ impl SendHalf {
         record
     }
 
-    fn may_encrypt(&self, data_len: usize) -> Result<(), Error> {
+    /// `room` is what the caller leaves behind the record.
+    fn may_encrypt(&self, data_len: usize, room: usize) -> Result<(), Error> {
         self.refuse_unless_open()?;
         if data_len > MAX_PLAINTEXT {
             return Err(
                 Error::new(ErrorStatus::EncryptFailure).because("a record carries at most 16384 bytes")
             );
         }
-        if self.sealer.seq() >= self.limit {
+        // With room for a KeyUpdate behind it, data may take the first of the reserved numbers: the second is the KeyUpdate's.
+        let refreshed = self.secret.is_some() && room >= KEY_UPDATE_RECORD_LEN;
+        if self.sealer.seq() >= self.limit + u64::from(refreshed) {
             return Err(exhausted(Exhausted));
         }
         Ok(())
@@ -340,11 +353,24 @@ impl SendHalf {
 
     fn seal_key_update(&mut self, request: KeyUpdateRequest, out: &mut [u8]) -> Result<usize, Exhausted> {
         let Some(secret) = &mut self.secret else { return Ok(0) };
+        // Cleared first: a request that comes in between wants an answer of its own.
+        let due = self.shared.is_reply_due();
+        self.shared.reply_done();
         let message: [u8; KEY_UPDATE_LEN] = [24, 0, 0, 1, u8::from(request == KeyUpdateRequest::Requested)];
-        let len = self.sealer.seal_copy(ContentType::HANDSHAKE, &message, out)?;
+        let len = match self.sealer.seal_copy(ContentType::HANDSHAKE, &message, out) {
+            Ok(len) => len,
+            Err(exhausted) => {
+                if due {
+                    self.shared.owe_reply();
+                }
+                return Err(exhausted);
+            }
+        };
         let material = secret.update().map_err(|_| Exhausted)?;
         self.sealer = Sealer::new(&material, 0).map_err(|_| Exhausted)?;
-        self.shared.reply_done();
+        if request == KeyUpdateRequest::Requested {
+            self.shared.update_asked_for();
+        }
         Ok(len)
     }
 
@@ -355,7 +381,6 @@ impl SendHalf {
         if alert.is_close_notify() {
             self.close_sent = true;
             self.shared.close_local();
-            self.shared.set_gate(false);
             self.stored = Some(StoredAlert { alert, record });
         } else if alert.level == AlertLevel::FATAL {
             self.shared.close_local();

@@ -45,6 +45,7 @@ pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;
 pub use server_sessions::{MemoryServerSessions, ServerSessionStore};
 pub use sessions::{ClientSession, ClientSessionStore, MemoryClientSessions};
+pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
 

@@ -20,6 +20,17 @@ const MAX_ALPN_IDS: usize = 16;
 /// The length field of an ALPN identifier is one byte (RFC 7301 section 3.1).
 const MAX_ALPN_ID_LEN: usize = 255;
 
+/// Whether `list` can be sent: every identifier has 1 to 255 bytes, and there are not too many. Says what is wrong.
+pub(crate) fn alpn_list(list: &[Vec<u8>]) -> Result<(), &'static str> {
+    if list.len() > MAX_ALPN_IDS {
+        return Err("there are more than 16 ALPN identifiers");
+    }
+    if list.iter().any(|id| id.is_empty() || id.len() > MAX_ALPN_ID_LEN) {
+        return Err("an ALPN identifier is empty or longer than 255 bytes");
+    }
+    Ok(())
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) policy: PolicyRequest,
@@ -57,12 +68,7 @@ impl Settings {
     /// Refuses what cannot be meant.
     pub(super) fn check(&self) -> Result<(), Error> {
         let invalid = |reason: &'static str| Err(Error::new(ErrorStatus::InvalidParameter).because(reason));
-        if self.alpn.len() > MAX_ALPN_IDS {
-            return invalid("there are more than 16 ALPN identifiers");
-        }
-        if self.alpn.iter().any(|id| id.is_empty() || id.len() > MAX_ALPN_ID_LEN) {
-            return invalid("an ALPN identifier is empty or longer than 255 bytes");
-        }
+        alpn_list(&self.alpn).or_else(invalid)?;
         if self.rekey_after == Some(0) {
             return invalid("keys cannot be renewed after zero records");
         }

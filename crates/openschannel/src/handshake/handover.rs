@@ -94,6 +94,9 @@ pub(super) fn hand_over(
     };
     let resumption = resumption.with_session_ids(&mut slot);
     let reconnects = !slot.sessions_disabled;
+    if !reconnects {
+        resumption.forget();
+    }
     let confidentiality_limit = match suite {
         SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
         SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,

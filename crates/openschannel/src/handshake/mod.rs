@@ -36,9 +36,12 @@ use rustls::{ProtocolVersion, SupportedCipherSuite};
 
 use crate::alert::{Alert, AlertDescription, AlertVersion, LocalFailure, ReceivedAlert, received};
 use crate::context::{ContextOptions, Role};
+use crate::credentials::alpn_list;
 use crate::credentials::slot::ConnectionSlot;
 use crate::credentials::{InboundCredentials, OutboundCredentials, PostHandshake, Protocols};
-use crate::record::{Framing, FramingError, HEADER_LEN, MAX_FRAGMENT_BEFORE_VERSION, Sealer, frame};
+use crate::record::{
+    ContentType, Framing, FramingError, HEADER_LEN, MAX_FRAGMENT_BEFORE_VERSION, Opener, Sealer, frame,
+};
 use crate::status::{Error, ErrorStatus, Fault};
 use engine::{Engine, Progress};
 use watch::{Seen, Watch};
@@ -108,6 +111,7 @@ impl Handshake {
     ) -> Result<Self, Error> {
         let target =
             target.map(|name| name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty());
+        check_alpn(options)?;
         let server_name = match target {
             Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| {
                 Error::new(ErrorStatus::TargetUnknown)
@@ -116,6 +120,8 @@ impl Handshake {
             // No name to send, to check or to remember a session by; an address no certificate is for stands in.
             None => ServerName::from(Ipv4Addr::UNSPECIFIED),
         };
+        // The session store knows the target as the engine spells it.
+        let remembered = server_name.to_str().into_owned();
         let client_key = credentials.certified_key();
         let mut slot = ConnectionSlot {
             manual_validation: options.manual_validation,
@@ -131,7 +137,7 @@ impl Handshake {
         let alpn = options.alpn.clone().unwrap_or_else(|| credentials.alpn().to_vec());
         let engine = Engine::client(credentials, server_name, alpn, &mut slot).map_err(failure::local)?;
         let watch = Watch::new(Role::Client, highest_version(credentials.protocols()));
-        let resumption = Resumption::client(credentials, target);
+        let resumption = Resumption::client(credentials, target.is_some().then_some(&*remembered));
         let mut handshake = Self::new(Role::Client, engine, slot, watch, resumption, certificate_question);
         handshake.drive().map_err(failure::local)?;
         output.append(&mut handshake.output);
@@ -140,6 +146,7 @@ impl Handshake {
 
     /// A server's, before the first token.
     pub(crate) fn server(credentials: &InboundCredentials, options: &ContextOptions) -> Result<Self, Error> {
+        check_alpn(options)?;
         let mut slot = ConnectionSlot {
             manual_validation: options.manual_validation,
             client_auth: options.client_auth,
@@ -270,7 +277,7 @@ impl Handshake {
     pub(crate) fn set_reconnects(&mut self, enabled: bool) {
         self.slot.sessions_disabled = !enabled;
         if !enabled {
-            self.resumption.forget_in_handshake(&self.slot);
+            self.resumption.forget_before_finished();
         }
     }
 
@@ -337,7 +344,7 @@ impl Handshake {
                 Ok(Received::Ignored)
             }
             ReceivedAlert::Failed(status) => {
-                self.resumption.forget_after_failure();
+                self.resumption.forget_before_finished();
                 Err(Error::new(status).by(Fault::Peer).with_received_alert(alert))
             }
         }
@@ -353,7 +360,7 @@ impl Handshake {
 
     /// Ends the handshake for a reason the engine has not seen. The engine is not asked for anything after this.
     fn refuse(&mut self, failure: LocalFailure) -> Error {
-        self.resumption.forget_after_failure();
+        self.resumption.forget_before_finished();
         let error = Error::from(failure);
         let Some(alert) = failure.alert().map(Alert::fatal) else { return error };
         let Ok(record) = self.alert_record(alert) else { return error };
@@ -380,39 +387,39 @@ impl Handshake {
                 .with_alert(alert)
                 .with_alert_record(record);
         }
-        self.resumption.forget_after_failure();
+        self.resumption.forget_before_finished();
         let mut token = core::mem::take(&mut self.output);
         let before = token.len();
         self.engine.drain_failed(&mut self.slot, &mut token);
-        let (handshake, alert) = last_record(token.get(before..).unwrap_or_default());
+        let (handshake, last) = last_record(token.get(before..).unwrap_or_default());
         self.watch.outgoing(handshake);
-        let alert = self.read_own_alert(alert);
+        let told = self.read_own_alert(last);
         let failure = match self.slot.key_error.take() {
             // The engine only knows that there is no signature.
-            Some(key_error) => match alert {
-                Some(alert) => key_error.with_alert(alert),
-                None => key_error,
-            },
-            None => failure::translate(error, self.slot.rejection.as_ref(), alert),
+            Some(key_error) => key_error,
+            None => failure::translate(error, self.slot.rejection.as_ref(), told),
         };
+        if let Some(told) = told {
+            return failure.with_alert(told).with_alert_record(token);
+        }
         // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
-        if token.len() == before
-            && let Some(alert) = failure.alert()
-            && let Ok(record) = self.alert_record(alert)
-        {
+        self.watch.outgoing(last);
+        let alert = failure.alert().unwrap_or(Alert::fatal(AlertDescription::INTERNAL_ERROR));
+        if let Ok(record) = self.alert_record(alert) {
             token.extend(record);
         }
-        failure.with_alert_record(token)
+        failure.with_alert(alert).with_alert_record(token)
     }
 
-    /// What the engine's last record, an alert of its own, says.
-    fn read_own_alert(&self, record: &[u8]) -> Option<Alert> {
+    /// What the engine's last record says, if it is an alert.
+    fn read_own_alert(&self, last: &[u8]) -> Option<Alert> {
         match self.watch.write_keys(&self.slot.secrets, self.suite()).ok()? {
-            None => Alert::parse(record.get(HEADER_LEN..)?),
+            None if last.first() == Some(&ContentType::ALERT.0) => Alert::parse(last.get(HEADER_LEN..)?),
+            None => None,
             Some((material, seq)) => {
-                let mut copy = record.to_vec();
-                let opened = crate::record::Opener::new(&material, seq).ok()?.open(&mut copy).ok()?;
-                Alert::parse(copy.get(opened.content)?)
+                let mut copy = last.to_vec();
+                let opened = Opener::new(&material, seq).ok()?.open(&mut copy).ok()?;
+                Alert::parse(copy.get(opened.content)?).filter(|_| opened.content_type == ContentType::ALERT)
             }
         }
     }
@@ -427,7 +434,7 @@ enum Received {
 pub(crate) fn seal_alert(sealer: &mut Sealer, alert: Alert) -> Result<Vec<u8>, Error> {
     let content = alert.to_bytes();
     let mut record = vec![0; sealer.record_len(content.len())];
-    sealer.seal_copy(crate::record::ContentType::ALERT, &content, &mut record).map_err(|_| {
+    sealer.seal_copy(ContentType::ALERT, &content, &mut record).map_err(|_| {
         Error::new(ErrorStatus::EncryptFailure).because("the sequence numbers of this key are used up")
     })?;
     Ok(record)
@@ -443,6 +450,14 @@ fn last_record(records: &[u8]) -> (&[u8], &[u8]) {
         at += len;
     }
     records.split_at_checked(at).unwrap_or_default()
+}
+
+/// Section 6.4: a malformed list is refused before anything is made with it.
+fn check_alpn(options: &ContextOptions) -> Result<(), Error> {
+    match &options.alpn {
+        Some(list) => alpn_list(list).map_err(|reason| Error::new(ErrorStatus::InvalidToken).because(reason)),
+        None => Ok(()),
+    }
 }
 
 fn highest_version(protocols: Protocols) -> usize {

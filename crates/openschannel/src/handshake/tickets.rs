@@ -62,19 +62,11 @@ impl Resumption {
         }
     }
 
-    /// A handshake failed: a client does not offer the session again. A server keeps it: whoever replays a ticket that was seen on
-    /// the wire must not be able to end somebody else's session.
-    pub(super) fn forget_after_failure(&self) {
+    /// The handshake failed, or the caller wants no session of it: a client drops what it has. A server does so only when the
+    /// handshake is finished: whoever replays a ticket that was seen on the wire must not be able to end somebody else's session.
+    pub(super) fn forget_before_finished(&self) {
         if let Self::Client { .. } = self {
             self.forget();
-        }
-    }
-
-    /// Drops what is stored of an unfinished handshake's session, because the caller asks.
-    pub(super) fn forget_in_handshake(&self, slot: &ConnectionSlot) {
-        match self {
-            Self::Server { credentials, .. } => credentials.forget_sessions(&slot.server_session_ids),
-            Self::Client { .. } => self.forget(),
         }
     }
 

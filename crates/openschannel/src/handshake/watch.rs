@@ -57,7 +57,7 @@ pub(super) struct Watch {
     has_opened: bool,
     peer_changed_cipher: bool,
     own_changed_cipher: bool,
-    /// Own TLS 1.2 records since the own ChangeCipherSpec.
+    /// Own records under keys: in TLS 1.2 those since the own ChangeCipherSpec, in TLS 1.3 those of the handshake.
     sealed_by_engine: u64,
     /// TLS 1.2: the first Finished record of either side, as it was on the wire (RFC 5929 section 3).
     first_finished: Option<(Writer, Vec<u8>)>,
@@ -127,6 +127,8 @@ impl Watch {
             } else if self.own_changed_cipher && !is_tls13 {
                 self.sealed_by_engine += 1;
                 self.keep_first_finished(Writer::Own, record);
+            } else if content_type == ContentType::APPLICATION_DATA {
+                self.sealed_by_engine += 1;
             } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
                 self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
                 while let Ok(Some(message)) = self.from_own.take() {
@@ -155,14 +157,15 @@ impl Watch {
     ) -> Result<Option<(KeyMaterial, u64)>, WrongKeyLength> {
         match suite {
             Some(SupportedCipherSuite::Tls13(suite)) => {
-                // A client writes nothing protected before its Finished, which ends the handshake; a server has changed to its
-                // traffic key behind its own Finished and writes nothing under it before the client's.
-                let secret = match self.role {
-                    Role::Client => secrets.client_handshake.as_ref(),
-                    Role::Server => secrets.server_traffic.as_ref(),
+                // A server changes to its traffic key behind its own Finished and writes nothing under it before the client's.
+                let (secret, seq) = match (self.role, &secrets.server_traffic) {
+                    (Role::Server, Some(traffic)) => (Some(traffic), 0),
+                    (Role::Server, None) => (secrets.server_handshake.as_ref(), self.sealed_by_engine),
+                    (Role::Client, _) => (secrets.client_handshake.as_ref(), self.sealed_by_engine),
                 };
                 let Some(secret) = secret else { return Ok(None) };
-                Ok(Some((TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?, 0)))
+                let material = TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?;
+                Ok(Some((material, seq)))
             }
             Some(SupportedCipherSuite::Tls12(_)) if self.own_changed_cipher => {
                 let material = self.tls12_material(Writer::Own, secrets, suite).ok_or(WrongKeyLength)?;
