@@ -73,6 +73,10 @@ pub struct TlsStream<S> {
     driver: Driver,
     /// What the transport's end was, for the error that tells it.
     transport_error: Option<io::Error>,
+    /// Why the handshake could not be sent.
+    send_error: Option<io::Error>,
+    /// The transport was given bytes and has not been flushed since.
+    unflushed: bool,
     transport_shut: bool,
     discarded: u64,
 }
@@ -110,7 +114,15 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// A stream with its handshake still to do: for a driver with an observer, or to have the stream when the handshake fails.
     pub fn from_driver(transport: S, driver: Driver) -> Self {
-        Self { transport, driver, transport_error: None, transport_shut: false, discarded: 0 }
+        Self {
+            transport,
+            driver,
+            transport_error: None,
+            send_error: None,
+            unflushed: false,
+            transport_shut: false,
+            discarded: 0,
+        }
     }
 
     /// Does the handshake.
@@ -121,21 +133,23 @@ impl<S: Read + Write> TlsStream<S> {
     pub fn handshake(&mut self) -> io::Result<()> {
         loop {
             let advanced = self.driver.advance();
-            let sent = self.flush();
-            match advanced {
-                Err(error) => return Err(failed(error)),
-                Ok(Advance::Established) => return sent,
-                Ok(Advance::Ended(end)) => return Err(self.ended(end)),
-                Ok(Advance::NeedsReceive) => {}
-            }
-            match sent {
-                Err(error) if is_retry(&error) => return Err(error),
+            match self.flush() {
                 // The peer may have said why it takes no more: what it sent is read first.
-                Err(error) => {
+                Err(error) if !is_retry(&error) => {
                     self.driver.transmitted(self.driver.transmit().len());
-                    self.transport_error.get_or_insert(error);
+                    self.send_error.get_or_insert(error);
                 }
-                Ok(()) => {}
+                Err(error) if advanced.is_ok() => return Err(error),
+                _ => {}
+            }
+            match advanced.map_err(failed)? {
+                Advance::Established if self.send_error.is_none() => return Ok(()),
+                Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
+                    Plaintext::NeedsReceive => {}
+                    _ => return self.send_error.take().map_or(Ok(()), Err),
+                },
+                Advance::Ended(end) => return Err(self.ended(end)),
+                Advance::NeedsReceive => {}
             }
             self.receive()?;
         }
@@ -204,7 +218,10 @@ impl<S: Read + Write> TlsStream<S> {
         while !self.driver.transmit().is_empty() {
             match self.transport.write(self.driver.transmit()) {
                 Ok(0) => return Err(write_zero()),
-                Ok(n) => self.driver.transmitted(n),
+                Ok(n) => {
+                    self.driver.transmitted(n);
+                    self.unflushed = true;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -312,7 +329,7 @@ impl<S: Read + Write> BufRead for TlsStream<S> {
                 }
             };
             // The answer to a KeyUpdate. That it cannot be sent is for the next write to find out.
-            self.send().ok();
+            self.flush().ok();
             match end {
                 None => self.receive()?,
                 Some(ReadEnd::Clean) => break,
@@ -354,6 +371,10 @@ impl<S: Read + Write> Write for TlsStream<S> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send()?;
-        self.transport.flush()
+        if self.unflushed {
+            self.transport.flush()?;
+            self.unflushed = false;
+        }
+        Ok(())
     }
 }

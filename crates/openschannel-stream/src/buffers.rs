@@ -173,3 +173,75 @@ impl Output {
         Ok(self.memory.get(start..).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(input: &mut Input, need: usize, len: usize) {
+        let space = input.space(need);
+        assert!(space.len() >= len, "{} for {len}", space.len());
+        space[..len].fill(7);
+        input.received(len);
+    }
+
+    #[test]
+    fn input_grows_for_records_and_goes_when_it_is_empty() {
+        let mut input = Input::default();
+        assert_eq!(input.space(1).len(), INPUT_SMALL);
+        fill(&mut input, 1, 100);
+        input.consume(100);
+        input.release();
+        assert_eq!(input.memory.capacity(), 0);
+        // A record that is larger than a page.
+        fill(&mut input, 1, 5);
+        assert_eq!(input.space(MAX_RECORD).len(), INPUT_LARGE - 5);
+        // A transport that gives all it is asked for.
+        let mut input = Input::default();
+        fill(&mut input, 1, INPUT_SMALL);
+        assert_eq!(input.space(1).len(), INPUT_LARGE - INPUT_SMALL);
+        // Nothing goes while something lies in it.
+        input.release();
+        assert_eq!(input.len(), INPUT_SMALL);
+        input.consume_record(INPUT_SMALL, 5..9);
+        input.release();
+        assert_eq!(input.plaintext().len(), 4);
+        input.consume_plaintext(4);
+        input.release();
+        assert_eq!(input.memory.capacity(), 0);
+    }
+
+    /// However the records lie: once all that is whole is consumed, the rest of the next one fits.
+    #[test]
+    fn there_is_always_room_for_the_rest_of_a_record() {
+        let mut input = Input::default();
+        for round in 0..1_000 {
+            let record = 1 + round * 7_919 % MAX_RECORD;
+            while input.len() < record {
+                let space = input.space(record).len();
+                assert!(space > 0);
+                fill(&mut input, record, space.min(1 + round * 31 % 30_000));
+            }
+            input.consume_record(record, 0..record / 2);
+            input.consume_plaintext(record);
+        }
+    }
+
+    #[test]
+    fn output_goes_when_it_is_sent() {
+        let mut output = Output::default();
+        output.put(vec![1; 100]);
+        output.sent(60);
+        output.reserve(10);
+        output.put(vec![2; 10]);
+        assert_eq!((output.waiting().len(), output.waiting()[0], output.waiting()[40]), (50, 1, 2));
+        assert!(output.seal::<()>(5, &[9; 20], 16, |_| Err(())).is_err());
+        assert_eq!(output.waiting().len(), 50, "a failure leaves nothing behind");
+        assert_eq!(
+            output.seal::<()>(5, &[9; 20], 16, |buffer| Ok(buffer.len() - 3)).map(<[u8]>::len),
+            Ok(38)
+        );
+        output.sent(1_000);
+        assert_eq!((output.waiting().len(), output.memory.capacity()), (0, 0));
+    }
+}

@@ -190,9 +190,10 @@ impl Calls {
     pub(crate) fn encrypt(&mut self, data: &[u8], output: &mut Output) -> Result<(), Error> {
         let Some(context) = self.context_mut() else { return Err(no_context()) };
         let sizes = context.attributes()?.stream_sizes();
+        let trailer = trailer_room(sizes.trailer);
         let send = context.send_half()?;
-        let sealed = output
-            .seal(sizes.header, data, sizes.trailer, |buffer| send.encrypt_contiguous(buffer, data.len()));
+        let sealed =
+            output.seal(sizes.header, data, trailer, |buffer| send.encrypt_contiguous(buffer, data.len()));
         if self.observer.is_some() {
             let bytes = *sealed.as_ref().unwrap_or(&[].as_slice());
             let (seen, bytes_out) = (records(bytes), bytes.len());
@@ -343,6 +344,12 @@ impl Calls {
             reason,
         });
     }
+}
+
+/// Room behind the data: in compatible mode, whose sizes do not ask for it, too as much as a key refresh wants (44 bytes), or a long
+/// transfer would come to the limit of its key.
+pub(crate) fn trailer_room(trailer: usize) -> usize {
+    trailer.max(44)
 }
 
 /// What every call answers where SSPI has no handle.

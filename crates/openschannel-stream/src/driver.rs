@@ -12,7 +12,7 @@ use openschannel::{
 };
 
 use crate::buffers::{INPUT_LARGE, Input, OUTPUT_LIMIT, Output};
-use crate::calls::{Calls, no_context};
+use crate::calls::{Calls, no_context, trailer_room};
 use crate::observer::Observer;
 
 /// Moves bytes between a security context and a transport, and does no I/O itself.
@@ -147,7 +147,7 @@ impl Driver {
                     self.need = 1;
                     match outcome.status {
                         SuccessStatus::ContextExpired => {
-                            self.end = Some(self.calls.closing_report().read_end)
+                            self.end = Some(self.calls.closing_report().read_end);
                         }
                         SuccessStatus::IncompleteCredentials if !declined => declined = true,
                         SuccessStatus::Ok => {}
@@ -209,7 +209,7 @@ impl Driver {
                 .because("this side has closed, or the connection has failed"));
         }
         let sizes = self.attributes()?.stream_sizes();
-        let overhead = sizes.header + sizes.trailer;
+        let overhead = sizes.header + trailer_room(sizes.trailer);
         self.answer_key_update();
         let records = data.len().div_ceil(sizes.maximum_message.max(1));
         let room = OUTPUT_LIMIT.saturating_sub(self.transmit().len());

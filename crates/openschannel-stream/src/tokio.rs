@@ -29,6 +29,8 @@ pub struct TlsStream<S> {
     driver: Driver,
     /// What the transport's end was, for the error that tells it.
     transport_error: Option<io::Error>,
+    /// Why the handshake could not be sent.
+    send_error: Option<io::Error>,
     /// The transport was given bytes and has not been flushed since.
     unflushed: bool,
     transport_shut: bool,
@@ -82,6 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             transport,
             driver,
             transport_error: None,
+            send_error: None,
             unflushed: false,
             transport_shut: false,
             discarded: 0,
@@ -170,17 +173,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         loop {
             let advanced = self.driver.advance();
             let sent = self.poll_send(cx, Sender::Writer);
-            match advanced {
-                Err(error) => return Poll::Ready(Err(failed(error))),
-                Ok(Advance::Established) => return sent,
-                Ok(Advance::Ended(end)) => return Poll::Ready(Err(self.ended(end))),
-                Ok(Advance::NeedsReceive) => {}
-            }
+            let is_sent = sent.is_ready();
             if let Poll::Ready(Err(error)) = sent {
                 // The peer may have said why it takes no more: what it sent is read first.
                 self.driver.transmitted(self.driver.transmit().len());
                 self.unflushed = false;
-                self.transport_error.get_or_insert(error);
+                self.send_error.get_or_insert(error);
+            }
+            match advanced.map_err(failed)? {
+                Advance::Established if !is_sent => return Poll::Pending,
+                Advance::Established if self.send_error.is_none() => return Poll::Ready(Ok(())),
+                Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
+                    Plaintext::NeedsReceive => {}
+                    _ => return Poll::Ready(self.send_error.take().map_or(Ok(()), Err)),
+                },
+                Advance::Ended(end) => return Poll::Ready(Err(self.ended(end))),
+                Advance::NeedsReceive => {}
             }
             ready!(self.poll_receive(cx));
         }
@@ -201,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Err(error) => Some(Err(error)),
             };
             // The answer to a KeyUpdate, or the alert for a failure. That it cannot be sent is for a write to find out.
-            if !self.driver.transmit().is_empty() {
+            if !self.driver.transmit().is_empty() || self.unflushed {
                 drop(self.poll_send(cx, Sender::Reader));
             }
             match end {
@@ -263,8 +271,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     /// Sends everything that waits, and flushes the transport.
     fn poll_send(&mut self, cx: &mut Context<'_>, sender: Sender) -> Poll<io::Result<()>> {
+        self.poll_waking(cx, sender, |stream, cx| {
+            ready!(stream.poll_transmit(cx))?;
+            if stream.unflushed {
+                ready!(Pin::new(&mut stream.transport).poll_flush(cx))?;
+                stream.unflushed = false;
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// Runs `send` with a waker for everybody who waits for it.
+    fn poll_waking(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: Sender,
+        send: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
         let waker = self.join_waiting(cx.waker(), sender);
-        let sent = self.poll_send_with(&mut Context::from_waker(&waker));
+        let sent = send(self, &mut Context::from_waker(&waker));
         if sent.is_ready() {
             // Whoever waits finds room now, or meets the error.
             for waiting in &mut self.waiting {
@@ -276,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         sent
     }
 
-    fn poll_send_with(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.driver.transmit().is_empty() {
             let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))?;
             if n == 0 {
@@ -284,10 +309,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             }
             self.driver.transmitted(n);
             self.unflushed = true;
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
-            self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -359,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let written = self.driver.write(buf).map_err(refused)?;
-            let sent = self.poll_send(cx, Sender::Writer);
+            let sent = self.poll_waking(cx, Sender::Writer, Self::poll_transmit);
             if let Poll::Ready(Err(error)) = sent {
                 return Poll::Ready(Err(error));
             }
