@@ -16,9 +16,20 @@ use clap::{Parser, Subcommand};
 
 use exit::{Exit, Failure};
 
-/// TLS connections that open, talk and end properly.
+/// TLS connections that open, talk and end properly, over the Schannel provider.
 #[derive(Debug, Parser)]
-#[command(name = "openschannel", version)]
+#[command(
+    name = "openschannel",
+    version,
+    after_help = "\
+Examples:
+  openschannel demo                                  the main job, with nothing set up
+  openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem
+  openschannel connect localhost:8443 --ca ca.pem < file > echo
+  openschannel serve --listen 127.0.0.1:8443 --www . --write-ca ca.pem
+
+How the other side ended is in connect's exit code: 0 in order, 3 truncated, 4 reset, 5 by an alert, 6 not at all."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

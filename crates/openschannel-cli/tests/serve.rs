@@ -9,6 +9,7 @@ use std::path::Path;
 
 use common::*;
 use openschannel::ReadEnd;
+use openschannel::alert::AlertDescription;
 use openschannel::credentials::Protocols;
 use openschannel_stream::blocking::TlsStream;
 
@@ -114,6 +115,28 @@ fn files_arrive_whole_over_a_connection_that_is_kept() {
         assert_eq!((&line["read_end"], &line["close_sent"]), (&"clean".into(), &true.into()), "{line}");
         assert_eq!(server.running.finish().0, Some(0));
     }
+}
+
+/// With an end in order a careless client would take the part for the whole.
+#[test]
+fn a_file_that_shrinks_ends_in_an_alert() {
+    // More than the buffers of all sockets hold, so that the server is still sending when the file shrinks.
+    const LENGTH: u64 = 200 << 20;
+    let site = site();
+    let file = std::fs::File::create(site.path().join("www/shrinks")).unwrap();
+    file.set_len(LENGTH).unwrap();
+    let mut server = serve(site.path(), &["--accept-count", "1"]);
+    let mut client = server.client(Protocols::TLS1_3);
+    client.write_all(b"GET /shrinks HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let head = response(&mut client, false);
+    assert_eq!(head.field("Content-Length"), Some(LENGTH.to_string().as_str()));
+    file.set_len(0).unwrap();
+    let mut rest = Vec::new();
+    assert_eq!(client.read_to_end(&mut rest).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    assert!(rest.len() < 200 << 20);
+    assert_eq!(client.report().read_end, ReadEnd::Alert(AlertDescription::INTERNAL_ERROR));
+    drop(client);
+    assert!(server.next_line()["error"].as_str().unwrap().contains("shorter"));
 }
 
 #[test]
