@@ -1,5 +1,5 @@
 //! Where two rules meet: a full buffer and a close, a close and a waiting message, a key that fails in the middle of a handshake.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod common;
 mod states;
@@ -143,7 +143,7 @@ fn a_consumed_sending_half_leaves_no_gate() {
                     wire.drain(..message.extra.start);
                 }
                 SuccessStatus::Renegotiate => {
-                    drop(send.take().expect("only before the close").close().unwrap())
+                    drop(send.take().expect("only before the close").close().unwrap());
                 }
                 SuccessStatus::ContextExpired => break,
                 other => panic!("{other:?}"),

@@ -7,6 +7,7 @@
 //! - EncryptMessage on a `SendHalf` that was closed: `close` consumes it (its documentation has the compile_fail example).
 //! - Set(Context)Attributes and FreeContextBuffer: there is nothing to set, and memory frees itself.
 //! - "no_renegotiation after our request": no call makes such a request.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod common;
 mod states;
@@ -315,10 +316,10 @@ fn apply_control_token() {
                 assert_eq!(output.len(), subject.close_len(), "{subject}");
             }
             Id::S6 | Id::S8 | Id::S6k | Id::S8h => {
-                assert_eq!(Some(output), before, "{subject}: byte for byte")
+                assert_eq!(Some(output), before, "{subject}: byte for byte");
             }
             Id::S9local => {
-                assert_eq!(output.len(), subject.alert_len(), "{subject}: the fatal alert that is owed")
+                assert_eq!(output.len(), subject.alert_len(), "{subject}: the fatal alert that is owed");
             }
             Id::S9sent | Id::S9received | Id::S9h => assert!(output.is_empty(), "{subject}"),
         }
@@ -334,7 +335,7 @@ fn apply_control_token() {
             }
             Id::S8h if subject.alert_len() == 7 => assert_eq!(output.len(), 7, "{subject}"),
             Id::S9local => {
-                assert_eq!(output.len(), subject.alert_len(), "{subject}: the alert of the failure")
+                assert_eq!(output.len(), subject.alert_len(), "{subject}: the alert of the failure");
             }
             _ => assert!(output.is_empty(), "{subject}: nothing emitted"),
         }
