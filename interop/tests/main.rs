@@ -18,3 +18,4 @@ mod openssl_resumption;
 mod openssl_suites;
 mod post_quantum;
 mod program_closing;
+mod program_pfx;
