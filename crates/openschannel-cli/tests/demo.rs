@@ -58,6 +58,10 @@ fn every_call_of_the_shutdown_answers_as_documented() {
             assert_eq!(answer["status"], "SEC_I_CONTEXT_EXPIRED");
             assert_eq!((&answer["data"], &answer["bytes_out"]), (&0.into(), &0.into()));
         }
+        let last: Vec<_> =
+            calls[calls.len() - 2..].iter().map(|call| (&call["call"], &call["side"])).collect();
+        let deleted = &Value::from("DeleteSecurityContext");
+        assert_eq!(last, [(deleted, &"client".into()), (deleted, &"server".into())]);
         let first = calls.iter().find(|call| call["call"] == "ApplyControlToken").unwrap();
         assert_eq!(first["side"], shown["initiator"]);
         for (side, other) in [("client", "server"), ("server", "client")] {

@@ -109,7 +109,14 @@ impl Connection {
         endpoint.context.as_ref().map_or_else(Report::nothing, |context| context.closing_report().into())
     }
 
-    pub(super) fn into_calls(self) -> Vec<CallRecord> {
+    /// Deletes both contexts, which says nothing on the wire.
+    pub(super) fn into_calls(mut self) -> Vec<CallRecord> {
+        for side in [Role::Client, Role::Server] {
+            if self.endpoint(side).context.take().is_some() {
+                let deleted = SecurityStatus::Success(SuccessStatus::Ok);
+                self.calls.push(call_record(side, "DeleteSecurityContext", deleted));
+            }
+        }
         self.calls
     }
 

@@ -227,7 +227,8 @@ impl SecurityContext {
         }
     }
 
-    /// SECPKG_ATTR_REMOTE_CERTIFICATES, from the moment the peer's Certificate has arrived, and after a refusal too (section 3.6).
+    /// SECPKG_ATTR_REMOTE_CERTIFICATES, from the moment the peer's Certificate has been processed, and after a refusal too (section
+    /// 3.6). Behind SEC_I_INCOMPLETE_CREDENTIALS that moment is still to come.
     ///
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: there is none, or not yet.
