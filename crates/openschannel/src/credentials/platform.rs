@@ -97,7 +97,10 @@ fn rejection(error: &EngineError, end_entity: &[u8]) -> Rejection {
             ErrorStatus::CertWrongUsage
         }
         // A self-signed authority in the place of a server is refused as such before anybody looks for its issuer.
-        CertificateError::Other(_) if x509::is_self_issued(end_entity) => ErrorStatus::UntrustedRoot,
+        CertificateError::Other(_) if x509::is_self_issued(end_entity) => {
+            return Rejection::new(ErrorStatus::UntrustedRoot)
+                .because("the certificate is self-signed and the system does not trust it");
+        }
         _ => ErrorStatus::CertUnknown,
     };
     Rejection::new(status).because(cause.to_string())
