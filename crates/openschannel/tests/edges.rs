@@ -288,3 +288,16 @@ fn an_own_fatal_alert_is_the_end_of_reading() {
         assert_eq!(pair.client.transport_ended(TransportEnd::Eof, 0), failed);
     }
 }
+
+/// Section 2.7: too much data is refused, however much it is said to be.
+#[test]
+fn a_length_beyond_everything_is_refused() {
+    for version in VERSIONS {
+        let mut pair = Pair::quiet(version);
+        let mut buffer = [7; 64];
+        for len in [16_385, usize::MAX - 1, usize::MAX] {
+            let error = pair.client.send_half().unwrap().encrypt_contiguous(&mut buffer, len).unwrap_err();
+            assert_eq!((error.status(), buffer), (ErrorStatus::EncryptFailure, [7; 64]), "{len}");
+        }
+    }
+}

@@ -45,7 +45,8 @@ impl Sealer {
 
     /// Bytes of the whole record that carries `content` bytes.
     pub(crate) fn record_len(&self, content: usize) -> usize {
-        self.protection.header_len() + content + self.protection.trailer_len()
+        // Any number may be asked for; no buffer is as long as the largest.
+        content.saturating_add(self.protection.header_len() + self.protection.trailer_len())
     }
 
     /// Seals `data` where it lies and fills the exactly sized `header` and `trailer` around it.
