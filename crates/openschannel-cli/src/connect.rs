@@ -25,6 +25,9 @@ use pump::{Pumped, pump};
 /// For all addresses of a name together: what a user who watches puts up with.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// How long a server that was refused is given to read the alert.
+const LAST_WORD_TIME: Duration = Duration::from_secs(1);
+
 /// As long again for a peer that takes the connection and then says nothing.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
 
@@ -134,7 +137,16 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
     let shaken = timeout(HANDSHAKE_TIME, stream.handshake()).await;
     let outcome = match shaken {
         Ok(Ok(())) => judge(pump(&mut stream, options.linger).await, &stream),
-        Ok(Err(error)) => Outcome::of_handshake(&error, stream.report().read_end),
+        Ok(Err(error)) => {
+            let outcome = Outcome::of_handshake(&error, stream.report().read_end);
+            // The server shall hear why: what it has under way must not meet a closed socket.
+            let told = async {
+                stream.close_write().await.ok();
+                stream.linger(LAST_WORD_TIME).await
+            };
+            timeout(LAST_WORD_TIME, told).await.ok();
+            outcome
+        }
         Err(_) => Outcome::failed("the server did not finish the handshake in time", None),
     };
     let mut report = ConnectionReport::new(peer, stream.driver().attributes().ok(), stream.report());

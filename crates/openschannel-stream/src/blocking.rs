@@ -14,7 +14,7 @@ use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
 
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{ReadEnded, failed, is_retry, refused, transport_end, unusable, write_zero};
-use crate::linger::{LingerBudget, LingerLimit, Lingered};
+use crate::linger::{DISCARDED_AT_ONCE, LingerBudget, LingerLimit, Lingered};
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -287,7 +287,7 @@ impl<S: Transport> TlsStream<S> {
         let begin = Instant::now();
         let mut received = 0;
         loop {
-            match self.driver.fill_plaintext() {
+            let failed = match self.driver.fill_plaintext() {
                 Ok(Plaintext::Data(data)) => {
                     let len = data.len();
                     deliver(data);
@@ -295,9 +295,11 @@ impl<S: Transport> TlsStream<S> {
                     self.driver.consume(len);
                     continue;
                 }
-                Ok(Plaintext::End(_)) | Err(_) => return Ok(None),
-                Ok(Plaintext::NeedsReceive) => {}
-            }
+                Ok(Plaintext::End(_)) => return Ok(None),
+                Ok(Plaintext::NeedsReceive) => false,
+                // The peer is told; what it has under way must not meet a closed socket, whose reset would destroy the alert.
+                Err(_) => true,
+            };
             if received >= budget.bytes {
                 return Ok(Some(LingerLimit::Bytes));
             }
@@ -306,8 +308,12 @@ impl<S: Transport> TlsStream<S> {
                 return Ok(Some(LingerLimit::Time));
             }
             self.transport.set_read_timeout(Some(timeout.map_or(left, |own| own.min(left))))?;
-            match self.receive() {
+            let read = if failed { self.transport.read(&mut [0; DISCARDED_AT_ONCE]) } else { self.receive() };
+            match read {
+                Ok(0) if failed => return Ok(None),
                 Ok(n) => received += n as u64,
+                Err(error) if failed && error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if failed && !is_retry(&error) => return Ok(None),
                 Err(_) => return Ok(Some(LingerLimit::Time)),
             }
         }

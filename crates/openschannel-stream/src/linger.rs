@@ -15,6 +15,9 @@ const DEFAULT_TIME: Duration = Duration::from_secs(2);
 /// How much to receive without being told: what a peer has under way when the close reaches it is bounded by its window.
 const DEFAULT_BYTES: u64 = 1 << 20;
 
+/// Bytes read at once from a peer whose connection has failed; what they are does not matter.
+pub(crate) const DISCARDED_AT_ONCE: usize = 2048;
+
 /// What a lingering close may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

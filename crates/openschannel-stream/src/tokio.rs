@@ -16,7 +16,7 @@ use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
 
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{ReadEnded, failed, refused, transport_end, unusable, write_zero};
-use crate::linger::{LingerBudget, LingerLimit, Lingered};
+use crate::linger::{DISCARDED_AT_ONCE, LingerBudget, LingerLimit, Lingered};
 
 /// A connection. Dropping it sends nothing: close it with [`TlsStream::close_write`] or
 /// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown), and [`TlsStream::linger`] for the peer.
@@ -236,7 +236,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                     self.discarded += len as u64;
                     self.driver.consume(len);
                 }
-                Ok(Plaintext::End(_)) | Err(_) => return Poll::Ready(None),
+                Ok(Plaintext::End(_)) => return Poll::Ready(None),
+                Err(_) if *received >= budget => return Poll::Ready(Some(LingerLimit::Bytes)),
+                // The connection has failed, and the peer is told; what it has under way must not meet a closed socket, whose reset
+                // would destroy the alert.
+                Err(_) => {
+                    let mut nobody = [0; DISCARDED_AT_ONCE];
+                    let mut space = ReadBuf::new(&mut nobody);
+                    match ready!(Pin::new(&mut self.transport).poll_read(cx, &mut space)) {
+                        Ok(()) if !space.filled().is_empty() => *received += space.filled().len() as u64,
+                        _ => return Poll::Ready(None),
+                    }
+                }
                 Ok(Plaintext::NeedsReceive) if *received >= budget => {
                     return Poll::Ready(Some(LingerLimit::Bytes));
                 }

@@ -31,6 +31,7 @@ pub(super) async fn pump(stream: &mut TlsStream<TcpStream>, linger: Duration) ->
         stdin: tokio::io::stdin(),
         stdout: tokio::io::stdout(),
         stdout_unflushed: false,
+        stdout_blocked: false,
         chunk: vec![0; CHUNK],
         waiting: 0..0,
         stdin_ended: false,
@@ -51,6 +52,8 @@ struct Pump<'a> {
     stdin: Stdin,
     stdout: Stdout,
     stdout_unflushed: bool,
+    /// Data of the peer's waits for whoever reads stdout: the peer is not the one who is silent.
+    stdout_blocked: bool,
     /// From stdin; of it `waiting` is not encrypted yet.
     chunk: Vec<u8>,
     waiting: std::ops::Range<usize>,
@@ -83,8 +86,11 @@ impl Pump<'_> {
                 silence.as_mut().reset(Instant::now() + linger);
                 continue;
             }
+            if self.stdout_blocked {
+                return Poll::Pending;
+            }
             // While both sides talk, silence is theirs to keep.
-            let one_has_ended = self.peer_ended || self.sending != Sending::Data;
+            let one_has_ended = self.peer_ended || self.stdin_ended || self.sending != Sending::Data;
             if !one_has_ended || silence.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -102,6 +108,7 @@ impl Pump<'_> {
 
     /// From the peer to stdout. Says whether anything moved.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+        self.stdout_blocked = false;
         if self.peer_ended {
             return self.flush_stdout(cx);
         }
@@ -113,7 +120,10 @@ impl Pump<'_> {
                 true
             }
             Poll::Ready(Ok(data)) => match Pin::new(&mut self.stdout).poll_write(cx, data) {
-                Poll::Pending => false,
+                Poll::Pending => {
+                    self.stdout_blocked = true;
+                    false
+                }
                 Poll::Ready(Ok(n)) => {
                     Pin::new(&mut *self.stream).consume(n);
                     self.stdout_unflushed = true;

@@ -3,6 +3,7 @@
 mod echo;
 mod files;
 mod http;
+mod output;
 mod session;
 mod stop;
 mod www;
@@ -20,11 +21,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
 use crate::certs::ThrowAway;
-use crate::exit::{Exit, Failure, cannot_write};
+use crate::exit::{Exit, Failure};
 use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
 use crate::report::ConnectionReport;
 
 use files::Root;
+use output::Output;
 use session::{Service, Session};
 use stop::{Signals, Stop, Stopper};
 
@@ -145,8 +147,8 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
     let listener =
         TcpListener::bind(&options.listen).await.map_err(|error| cannot_listen(&options.listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(&options.listen, &error))?;
-    let log = Log { json: options.tls.json };
-    log.listening(&address.to_string(), address.port(), ca)?;
+    let mut log = Log { json: options.tls.json, output: Output::start() };
+    log.listening(&address.to_string(), address.port(), ca);
 
     let (stopper, stop) = Stopper::new();
     let mut live = JoinSet::new();
@@ -155,7 +157,7 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
     while to_accept > 0 {
         tokio::select! {
             () = signals.received() => break,
-            Some(ended) = live.join_next() => log.ended(ended, &mut tally)?,
+            Some(ended) = live.join_next() => log.ended(ended, &mut tally),
             accepted = listener.accept(), if live.len() < MAX_CONNECTIONS => match accepted {
                 Ok((socket, peer)) => {
                     to_accept -= 1;
@@ -172,21 +174,22 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
     drop(listener);
     let mut stopping = to_accept > 0;
     if stopping {
-        stopper.stop(STOP_TIME);
+        stopper.stop(STOP_TIME - session::LAST_WORD_TIME);
     }
     loop {
         tokio::select! {
             ended = live.join_next() => match ended {
-                Some(ended) => log.ended(ended, &mut tally)?,
+                Some(ended) => log.ended(ended, &mut tally),
                 None => break,
             },
             () = signals.received(), if !stopping => {
                 stopping = true;
-                stopper.stop(STOP_TIME);
+                stopper.stop(STOP_TIME - session::LAST_WORD_TIME);
             }
         }
     }
-    log.tally(&tally)?;
+    log.tally(&tally);
+    log.output.finish();
     Ok(Exit::Clean)
 }
 
@@ -234,6 +237,7 @@ impl Tally {
 /// What goes to stdout, each line at once: a program may be reading along.
 struct Log {
     json: bool,
+    output: Output,
 }
 
 #[derive(Serialize)]
@@ -245,45 +249,40 @@ enum Line<'a> {
 }
 
 impl Log {
-    fn listening(&self, address: &str, port: u16, ca: Option<PathBuf>) -> Result<(), Failure> {
+    fn listening(&mut self, address: &str, port: u16, ca: Option<PathBuf>) {
         let mut text = format!("listening on {address}");
         if let Some(path) = &ca {
             text += &format!("\nthrow-away certificate in {}", path.display());
         }
-        self.line(&Line::Listening { address, port, ca }, &text)
+        self.line(&Line::Listening { address, port, ca }, &text);
     }
 
-    fn ended(&self, ended: Result<ConnectionReport, JoinError>, tally: &mut Tally) -> Result<(), Failure> {
+    fn ended(&mut self, ended: Result<ConnectionReport, JoinError>, tally: &mut Tally) {
         match ended {
             Ok(report) => {
                 tally.add(&report);
-                self.line(&Line::Connection(&report), &report.to_string())
+                self.line(&Line::Connection(&report), &report.to_string());
             }
             Err(error) => {
                 tally.connections += 1;
                 tally.failed += 1;
                 writeln!(io::stderr().lock(), "openschannel: a connection broke down: {error}").ok();
-                Ok(())
             }
         }
     }
 
-    fn tally(&self, tally: &Tally) -> Result<(), Failure> {
+    fn tally(&mut self, tally: &Tally) {
         let Tally { connections, clean, truncated, reset, alert, failed, open, .. } = tally;
         let text = format!(
             "{connections} connections: {clean} ended in order, {truncated} truncated, {reset} reset, {alert} ended by an alert, \
              {failed} failed, {open} not ended by the peer"
         );
-        self.line(&Line::Tally(tally), &text)
+        self.line(&Line::Tally(tally), &text);
     }
 
-    fn line(&self, line: &Line<'_>, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        let written = if self.json {
-            serde_json::to_string(line).map_err(io::Error::from).and_then(|json| writeln!(stdout, "{json}"))
-        } else {
-            writeln!(stdout, "{text}")
-        };
-        written.and_then(|()| stdout.flush()).map_err(cannot_write)
+    fn line(&mut self, line: &Line<'_>, text: &str) {
+        // What cannot be put into JSON is said in words.
+        let json = self.json.then(|| serde_json::to_string(line).ok()).flatten();
+        self.output.line(json.unwrap_or_else(|| text.to_owned()));
     }
 }

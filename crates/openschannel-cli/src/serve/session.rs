@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::InboundCredentials;
 use openschannel::{ContextOptions, ReadEnd};
 use openschannel_stream::tokio::TlsStream;
@@ -33,6 +34,9 @@ const LINGER_TIME: Duration = Duration::from_secs(3);
 const LINGER_BYTES: u64 = 64 << 20;
 
 /// The stream of a connection.
+/// Of the time to stop, what is kept for telling a peer that its connection is given up.
+pub(super) const LAST_WORD_TIME: Duration = Duration::from_secs(1);
+
 pub(super) type Stream = TlsStream<TcpStream>;
 
 /// What all connections have in common.
@@ -64,8 +68,15 @@ impl Session {
         }
         let mut stream = TlsStream::from_driver(socket, driver);
         let result = tokio::select! {
-            result = self.converse(&mut stream, stop.clone()) => result,
-            () = stop.over() => Err(io::Error::other("cut: the server stops and the connection was not done in time")),
+            result = self.converse(&mut stream, stop.clone()) => Some(result),
+            () = stop.over() => None,
+        };
+        let result = match result {
+            Some(result) => result,
+            None => {
+                give_up(&mut stream).await;
+                Err(io::Error::other("the server stops and the connection was not done in time"))
+            }
         };
         let mut report =
             ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), stream.report());
@@ -97,6 +108,18 @@ impl Session {
             (Ok(()), Ok(())) => Ok(()),
         }
     }
+}
+
+/// For what is not done when the time to stop is over: an alert behind what was sent, so that it is taken neither for an end nor for
+/// a cut wire.
+async fn give_up(stream: &mut Stream) {
+    let last_word = async {
+        if !stream.report().close_sent {
+            stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
+        }
+        stream.close_write().await
+    };
+    timeout(LAST_WORD_TIME, last_word).await.ok();
 }
 
 /// close_notify behind what waits, the transport's own end of sending, and the peer's end within limits.
