@@ -407,3 +407,24 @@ fn a_task_that_flushes_whenever_it_is_polled_sleeps() {
         drop(other.await.unwrap());
     });
 }
+
+/// What the peer has under way behind a failure is read too: on a socket it would meet a reset, which destroys the alert.
+#[test]
+fn lingering_behind_a_failure_reads_on() {
+    run(async {
+        for version in VERSIONS {
+            let (client, mut server) = over_pipe(version, 1 << 16).await;
+            let (mut transport, _) = client.into_parts();
+            let forged = [&[23, 3, 3, 0, 40][..], &[0; 40]].concat();
+            transport.write_all(&[forged, vec![7; 5000]].concat()).await.unwrap();
+            let error = server.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+            server.close_write().await.unwrap();
+            let lingered = server.linger(LingerBudget::new(100, Duration::from_secs(10))).await;
+            assert_eq!(lingered.limit, Some(LingerLimit::Bytes), "{version:?}: the peer has not ended");
+            drop(transport);
+            let lingered = server.linger(LingerBudget::new(1 << 20, Duration::from_secs(10))).await;
+            assert_eq!(lingered.limit, None, "{version:?}: now it has");
+        }
+    });
+}
