@@ -435,7 +435,10 @@ impl SecurityContext {
             Phase::Failed(failed) => failed.waiting = Waiting::Nothing,
         }
         // The token is out; how much of its input was consumed is still to be told.
-        if let Some(unsent) = &mut self.unsent {
+        // Behind a fatal alert nobody needs to know.
+        if self.state() == State::Failed {
+            self.unsent = None;
+        } else if let Some(unsent) = &mut self.unsent {
             unsent.token.clear();
         }
         Ok(TokenOutcome::ignoring_input(SuccessStatus::Ok))
