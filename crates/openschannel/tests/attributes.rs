@@ -7,34 +7,11 @@ use common::*;
 use openschannel::credentials::{
     CipherSuite, InboundCredentials, NamedGroup, OutboundCredentials, Protocols,
 };
-use openschannel::status::{Error, ErrorStatus};
+use openschannel::status::ErrorStatus;
 use openschannel::{ContextOptions, ControlToken, SecurityContext, TokenBuffer};
 
 fn establish(outbound: &OutboundCredentials, inbound: &InboundCredentials) -> Pair {
     Pair::establish(outbound, inbound, &ContextOptions::default())
-}
-
-fn refused_by_client(
-    outbound: &OutboundCredentials,
-    inbound: &InboundCredentials,
-    target: &str,
-) -> (Error, Error) {
-    let options = ContextOptions::default();
-    let mut output = TokenBuffer::allocate();
-    let (mut client, _) = SecurityContext::initialize(outbound, Some(target), &options, &mut output).unwrap();
-    let hello = output.into_vec();
-    let mut output = TokenBuffer::allocate();
-    let (mut server, _) = SecurityContext::accept(inbound, &options, &hello, &mut output).unwrap();
-    let error = token_call(&mut client, output.as_bytes(), &mut TokenBuffer::allocate()).unwrap_err();
-    assert!(client.remote_certificates().is_ok(), "the refused chain can be looked at");
-    // The peer hears the same.
-    let mut wire = error.alert_record().to_vec();
-    let told = token_call(&mut server, &wire, &mut TokenBuffer::allocate()).unwrap_err();
-    assert_eq!(told.received_alert(), error.alert());
-    wire.clear();
-    let again = token_call(&mut client, b"\x16", &mut TokenBuffer::allocate()).unwrap_err();
-    assert_eq!(again.status(), ErrorStatus::ContextExpired);
-    (error, told)
 }
 
 /// Section 7.

@@ -302,29 +302,6 @@ fn a_token_that_finds_no_room_is_given_when_there_is() {
     }
 }
 
-fn refused_by_client(
-    outbound: &OutboundCredentials,
-    inbound: &InboundCredentials,
-    target: &str,
-) -> (Error, Error) {
-    let options = ContextOptions::default();
-    let mut output = TokenBuffer::allocate();
-    let (mut client, _) = SecurityContext::initialize(outbound, Some(target), &options, &mut output).unwrap();
-    let hello = output.into_vec();
-    let mut output = TokenBuffer::allocate();
-    let (mut server, _) = SecurityContext::accept(inbound, &options, &hello, &mut output).unwrap();
-    let error = token_call(&mut client, output.as_bytes(), &mut TokenBuffer::allocate()).unwrap_err();
-    assert!(client.remote_certificates().is_ok(), "the refused chain can be looked at");
-    // The peer hears the same.
-    let mut wire = error.alert_record().to_vec();
-    let told = token_call(&mut server, &wire, &mut TokenBuffer::allocate()).unwrap_err();
-    assert_eq!(told.received_alert(), error.alert());
-    wire.clear();
-    let again = token_call(&mut client, b"\x16", &mut TokenBuffer::allocate()).unwrap_err();
-    assert_eq!(again.status(), ErrorStatus::ContextExpired);
-    (error, told)
-}
-
 #[test]
 fn an_untrusted_or_misnamed_server_is_refused_and_told() {
     for version in VERSIONS {

@@ -235,3 +235,24 @@ pub fn control(context: &mut SecurityContext, token: ControlToken) -> Vec<u8> {
 pub fn shut_down(context: &mut SecurityContext) -> Vec<u8> {
     control(context, ControlToken::Shutdown)
 }
+
+/// A client that refuses the server's certificate: its error, and what the server then hears.
+pub fn refused_by_client(
+    outbound: &OutboundCredentials,
+    inbound: &InboundCredentials,
+    target: &str,
+) -> (openschannel::status::Error, openschannel::status::Error) {
+    let options = ContextOptions::default();
+    let mut output = TokenBuffer::allocate();
+    let (mut client, _) = SecurityContext::initialize(outbound, Some(target), &options, &mut output).unwrap();
+    let hello = output.into_vec();
+    let mut output = TokenBuffer::allocate();
+    let (mut server, _) = SecurityContext::accept(inbound, &options, &hello, &mut output).unwrap();
+    let error = token_call(&mut client, output.as_bytes(), &mut TokenBuffer::allocate()).unwrap_err();
+    assert!(client.remote_certificates().is_ok(), "the refused chain can be looked at");
+    let told = token_call(&mut server, error.alert_record(), &mut TokenBuffer::allocate()).unwrap_err();
+    assert_eq!(told.received_alert(), error.alert());
+    let again = token_call(&mut client, b"\x16", &mut TokenBuffer::allocate()).unwrap_err();
+    assert_eq!(again.status(), openschannel::status::ErrorStatus::ContextExpired);
+    (error, told)
+}
