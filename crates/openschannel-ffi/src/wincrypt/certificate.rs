@@ -11,6 +11,7 @@ use x509_parser::asn1_rs::{Any, BitString, FromDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::x509::AlgorithmIdentifier;
 
+use super::properties::KeyLocation;
 use super::types::{
     AlgorithmId, BitBlob, Blob, CERT_CONTEXT, CertInfo, Extension, FileTime, HCERTSTORE, PublicKeyInfo,
     X509_ASN_ENCODING, len32,
@@ -33,6 +34,8 @@ unsafe impl Sync for Certificate {}
 pub(super) struct Properties {
     /// The private key. It never gets out.
     pub(super) key: Option<Arc<dyn PrivateKey>>,
+    /// Where the caller says a private key is.
+    pub(super) key_location: Option<KeyLocation>,
     /// What the caller set, by property number, as CertGetCertificateContextProperty is to return it.
     pub(super) values: BTreeMap<u32, Vec<u8>>,
 }
@@ -177,7 +180,11 @@ impl Strings {
     }
 }
 
-fn info(certificate: &X509Certificate<'_>, extensions: &[Extension], strings: &mut Strings) -> Option<CertInfo> {
+fn info(
+    certificate: &X509Certificate<'_>,
+    extensions: &[Extension],
+    strings: &mut Strings,
+) -> Option<CertInfo> {
     let mut serial = certificate.raw_serial().to_vec();
     serial.reverse();
     let serial_len = len32(&serial);
@@ -187,7 +194,8 @@ fn info(certificate: &X509Certificate<'_>, extensions: &[Extension], strings: &m
     let (_, sequence) = Any::from_der(spki.raw).ok()?;
     let key_algorithm = algorithm(&spki.algorithm, sequence.data, strings)?;
     let (_, tbs) = Any::from_der(certificate.tbs_certificate.as_ref()).ok()?;
-    let signature_algorithm = algorithm(&certificate.tbs_certificate.signature, behind_serial(tbs.data)?, strings)?;
+    let signature_algorithm =
+        algorithm(&certificate.tbs_certificate.signature, behind_serial(tbs.data)?, strings)?;
     let unique = |id: Option<&BitString<'_>>| id.map_or_else(no_bits, bits);
     Some(CertInfo {
         version: certificate.version().0,
@@ -215,7 +223,11 @@ fn extensions(certificate: &X509Certificate<'_>, strings: &mut Strings) -> Arc<[
 }
 
 /// `encoded` starts with the algorithm's encoding; its parameters are wanted as they stand there.
-fn algorithm(algorithm: &AlgorithmIdentifier<'_>, encoded: &[u8], strings: &mut Strings) -> Option<AlgorithmId> {
+fn algorithm(
+    algorithm: &AlgorithmIdentifier<'_>,
+    encoded: &[u8],
+    strings: &mut Strings,
+) -> Option<AlgorithmId> {
     let (_, sequence) = Any::from_der(encoded).ok()?;
     let (parameters, _) = Any::from_der(sequence.data).ok()?;
     let parameters = if parameters.is_empty() { Blob::EMPTY } else { Blob::of(parameters) };
