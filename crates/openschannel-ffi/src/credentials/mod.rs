@@ -74,10 +74,8 @@ impl Credential {
 
     /// SEC_E_INVALID_HANDLE unless it is for this side.
     pub(crate) fn is_for(&self, role: Role) -> Result<(), ErrorStatus> {
-        match (&self.side, role) {
-            (Side::Outbound(_), Role::Client) | (Side::Inbound(_), Role::Server) => Ok(()),
-            _ => Err(ErrorStatus::InvalidHandle),
-        }
+        let inbound = role == Role::Server;
+        if self.variants.is_inbound() == inbound { Ok(()) } else { Err(ErrorStatus::InvalidHandle) }
     }
 
     /// ptsExpiry: the earliest end of a certificate, else the end of time.
