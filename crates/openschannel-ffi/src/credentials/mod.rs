@@ -78,6 +78,11 @@ impl Credential {
         if self.variants.is_inbound() == inbound { Ok(()) } else { Err(ErrorStatus::InvalidHandle) }
     }
 
+    /// Whose it is, in words.
+    pub(crate) fn role_name(&self) -> &'static str {
+        if self.variants.is_inbound() { "server" } else { "client" }
+    }
+
     /// ptsExpiry: the earliest end of a certificate, else the end of time.
     pub(crate) fn expiry(&self) -> TimeStamp {
         self.expiry
