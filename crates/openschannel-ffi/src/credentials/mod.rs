@@ -8,6 +8,10 @@
 
 mod algorithms;
 mod c_memory;
+/// The provider's fixtures: certificates, and two contexts that talk.
+#[cfg(test)]
+#[path = "../../../openschannel/tests/common/mod.rs"]
+pub(crate) mod common;
 mod crypto_settings;
 mod flags;
 mod key_log;
