@@ -10,7 +10,7 @@
 pub mod types;
 
 #[cfg(not(windows))]
-mod wincrypt;
+pub mod wincrypt;
 #[cfg(not(windows))]
 use wincrypt as certificates;
 #[cfg(windows)]
