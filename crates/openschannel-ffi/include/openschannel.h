@@ -33,11 +33,14 @@ const char *WINAPI OpenSchannelStatusMeaning(SECURITY_STATUS status);
 /* Credentials. */
 
 /*
- * Nothing but KeyUpdate and post-handshake messages that the program asked for by itself is answered without the program: it sees
- * what is due with OpenSchannelAnswerKeyUpdate.
+ * What TLS 1.3 sends after the handshake, session tickets and key updates. Without either flag SCHANNEL_CRED means QUIET and
+ * SCH_CREDENTIALS COMPATIBLE.
+ *
+ * QUIET: DecryptMessage deals with them; the program never sees SEC_I_RENEGOTIATE. A key update that the peer wants answered is
+ * answered behind the next message encrypted, or with OpenSchannelAnswerKeyUpdate.
+ * COMPATIBLE: SEC_I_RENEGOTIATE, and the record is to be passed to the handshake call, as on Windows.
  */
 #define OPENSCHANNEL_QUIET 0x00000001
-/* What Windows does, also where OpenSchannel's own choice is another one. */
 #define OPENSCHANNEL_COMPATIBLE 0x00000002
 
 typedef struct _OPENSCHANNEL_CREDENTIAL_OPTIONS {
@@ -74,12 +77,12 @@ SECURITY_STATUS WINAPI OpenSchannelAcquireCredentials(
 
 typedef struct _OPENSCHANNEL_CLOSING {
     DWORD cbSize;
-    DWORD dwReadEnd;         /* OPENSCHANNEL_READ_* */
-    DWORD dwAlert;           /* with OPENSCHANNEL_READ_ALERT: its number */
-    SECURITY_STATUS ssFailure; /* with OPENSCHANNEL_READ_FAILED and OPENSCHANNEL_READ_ALERT: the status it was reported by */
+    DWORD dwReadEnd;           /* OPENSCHANNEL_READ_* */
+    DWORD dwAlert;             /* with OPENSCHANNEL_READ_ALERT: its number */
+    SECURITY_STATUS ssFailure; /* with OPENSCHANNEL_READ_FAILED: the status it was reported by */
     BOOL fHandshakeComplete;
-    BOOL fCloseSent;       /* our close_notify was handed to the program */
-    ULONGLONG cbSent;      /* application data in either direction */
+    BOOL fCloseSent;      /* our close_notify was given to the program */
+    ULONGLONG cbSent;     /* application data in this direction and that */
     ULONGLONG cbReceived;
 } OPENSCHANNEL_CLOSING, *POPENSCHANNEL_CLOSING;
 
