@@ -1,3 +1,5 @@
-//! On Windows: certificates and keys are the system's.
+//! On Windows: certificates and keys are the system's, and what is not Schannel's is passed on to it.
 
 pub(crate) mod certificates;
+pub(crate) mod strings;
+pub(crate) mod system;
