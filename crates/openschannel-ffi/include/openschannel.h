@@ -23,10 +23,10 @@ extern "C" {
 #define OPENSCHANNEL_VERSION_MINOR 1
 #define OPENSCHANNEL_VERSION_PATCH 0
 
-/* The library's version, as "0.1.0". Never NULL, never to be freed. */
+/* The library's version, as "openschannel/0.1.0". The texts of these three are static. */
 const char *WINAPI OpenSchannelVersion(void);
 
-/* A status by its name, "SEC_I_CONTEXT_EXPIRED", and in words. NULL for values that are none; never to be freed. */
+/* A status by its name, "SEC_I_CONTEXT_EXPIRED" ("unknown" if the library never gives it), and in words. */
 const char *WINAPI OpenSchannelStatusName(SECURITY_STATUS status);
 const char *WINAPI OpenSchannelStatusMeaning(SECURITY_STATUS status);
 
