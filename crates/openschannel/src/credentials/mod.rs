@@ -21,6 +21,7 @@ mod keylog;
 pub(crate) mod observed;
 mod outbound;
 mod pfx;
+#[cfg(feature = "system-trust")]
 mod platform;
 mod policy;
 mod roots;
