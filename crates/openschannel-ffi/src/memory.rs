@@ -1,0 +1,88 @@
+//! Memory given out to the caller, who returns it with FreeContextBuffer (section 2.10).
+//!
+//! Every block is remembered by its address, so that FreeContextBuffer frees what is the library's and nothing else. Blocks are
+//! wiped when they come back: some hold keying material.
+
+use std::collections::HashMap;
+use std::ptr::NonNull;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroize;
+
+/// As C's allocators align: fit for any structure.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+struct Unit([u8; 16]);
+
+impl zeroize::DefaultIsZeroes for Unit {}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self([0; 16])
+    }
+}
+
+static GIVEN_OUT: LazyLock<Mutex<HashMap<usize, Outside>>> = LazyLock::new(Mutex::default);
+
+/// A box the caller has the address of. Kept as a pointer: a box that is moved may count on nobody else having one.
+struct Outside(NonNull<[Unit]>);
+
+// SAFETY: the block belongs to nobody's thread; it is reached only to free it, under the map's lock.
+unsafe impl Send for Outside {}
+
+/// A zeroed block on its way out; freed if it is dropped before [`Block::give_out`].
+pub(crate) struct Block {
+    units: Box<[Unit]>,
+    len: usize,
+}
+
+impl Block {
+    /// `len` bytes. A block of no bytes has an address of its own too.
+    pub(crate) fn new(len: usize) -> Self {
+        let units = vec![Unit::default(); len.div_ceil(size_of::<Unit>()).max(1)];
+        Self { units: units.into_boxed_slice(), len }
+    }
+
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        let mut block = Self::new(bytes.len());
+        block.bytes().copy_from_slice(bytes);
+        block
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        let start = self.units.as_mut_ptr().cast::<u8>();
+        // SAFETY: the units hold at least `len` initialised bytes, and are borrowed as long as the slice.
+        unsafe { std::slice::from_raw_parts_mut(start, self.len) }
+    }
+
+    /// The address the block has now and keeps, for pointers inside it.
+    pub(crate) fn address(&mut self) -> *mut u8 {
+        self.units.as_mut_ptr().cast()
+    }
+
+    /// Hands the block to the caller.
+    pub(crate) fn give_out(self) -> NonNull<u8> {
+        let outside = NonNull::from(Box::leak(self.units));
+        given_out().insert(outside.addr().get(), Outside(outside));
+        outside.cast()
+    }
+}
+
+/// Takes a block back. Says whether it was one.
+pub(crate) fn take_back(address: *mut core::ffi::c_void) -> bool {
+    let Some(Outside(outside)) = given_out().remove(&address.addr()) else { return false };
+    // SAFETY: it came out of a box, and is in nobody's map any more.
+    let mut block = unsafe { Box::from_raw(outside.as_ptr()) };
+    block.zeroize();
+    true
+}
+
+/// Sizes of what is still outside, for the leak report.
+pub(crate) fn outstanding() -> Vec<usize> {
+    given_out().values().map(|block| block.0.len() * size_of::<Unit>()).collect()
+}
+
+fn given_out() -> MutexGuard<'static, HashMap<usize, Outside>> {
+    // A map behind a panic is still a map: every change is one insertion or removal.
+    GIVEN_OUT.lock().unwrap_or_else(PoisonError::into_inner)
+}
