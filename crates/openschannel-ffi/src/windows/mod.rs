@@ -1,3 +1,4 @@
-//! On Windows: certificates and keys are the system's.
+//! On Windows: certificates and keys are the system's, and so is whatever of `secur32.dll` is not Schannel's.
 
 pub(crate) mod certificates;
+mod modules;
