@@ -14,6 +14,20 @@ pub(super) fn is_wine() -> bool {
     Module::system("ntdll.dll").is_some_and(|ntdll| ntdll.function(c"wine_get_version").is_some())
 }
 
+/// Whether the address lies in this library.
+pub(super) fn is_ours(address: *const c_void) -> bool {
+    let here = containing((is_ours as fn(*const c_void) -> bool) as *const c_void);
+    here.is_some() && containing(address) == here
+}
+
+fn containing(address: *const c_void) -> Option<HMODULE> {
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    let mut module = core::ptr::null_mut();
+    // SAFETY: with this flag the name is an address, which is not read; the module goes to a variable.
+    let found = unsafe { GetModuleHandleExW(flags, address.cast(), &raw mut module) };
+    (found != 0).then_some(module)
+}
+
 /// A loaded DLL. It stays loaded, as what it has given out may be in use until the process ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Module(HMODULE);
