@@ -5,6 +5,8 @@
 //!
 //! - [`mod@types`]: the structures, as Windows lays them out.
 
+#![expect(non_snake_case, reason = "exported functions and their parameters have the names of the SDK")]
+
 pub mod types;
 
 #[cfg(not(windows))]
@@ -17,9 +19,31 @@ mod windows;
 use windows::certificates;
 
 mod attributes;
+mod attributes_calls;
 mod boundary;
 mod buffers;
 mod context;
 mod credentials;
+mod credentials_calls;
+mod elsewhere;
+mod extensions;
+mod function_table;
 mod handles;
 mod memory;
+mod messages;
+mod packages;
+mod strings;
+mod time;
+mod token_input;
+mod token_output;
+mod tokens;
+mod unsupported;
+
+pub use attributes_calls::*;
+pub use credentials_calls::*;
+pub use extensions::*;
+pub use function_table::*;
+pub use messages::*;
+pub use packages::*;
+pub use tokens::*;
+pub use unsupported::*;

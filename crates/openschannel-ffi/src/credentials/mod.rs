@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 use std::sync::Arc;
 
+use openschannel::Role;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::status::{Error, ErrorStatus};
 
@@ -40,6 +41,14 @@ impl Credential {
         match &self.side {
             Side::Inbound(credentials) => Ok(credentials.clone()),
             Side::Outbound(_) => Err(Error::new(ErrorStatus::InvalidHandle)),
+        }
+    }
+
+    /// SEC_E_INVALID_HANDLE unless it is for this side.
+    pub(crate) fn is_for(&self, role: Role) -> Result<(), ErrorStatus> {
+        match (&self.side, role) {
+            (Side::Outbound(_), Role::Client) | (Side::Inbound(_), Role::Server) => Ok(()),
+            _ => Err(ErrorStatus::InvalidHandle),
         }
     }
 

@@ -143,9 +143,9 @@ impl Contexts {
         Ok(())
     }
 
-    /// Whether the handle names a live context.
-    pub(crate) fn is_live(&self, handle: SecHandle) -> bool {
-        self.find(handle).is_ok_and(|(entry, name)| entry.send(name).is_ok())
+    /// Whether the handle looks like one of these, valid or not.
+    pub(crate) fn could_be(&self, handle: SecHandle) -> bool {
+        self.0.could_be(handle)
     }
 
     #[inline]

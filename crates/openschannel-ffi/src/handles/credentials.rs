@@ -49,6 +49,11 @@ impl Credentials {
         slot.credential.clone().ok_or(ErrorStatus::InvalidHandle)
     }
 
+    /// Whether the handle looks like one of these, valid or not.
+    pub(crate) fn could_be(&self, handle: SecHandle) -> bool {
+        self.0.could_be(handle)
+    }
+
     /// FreeCredentialsHandle.
     pub(crate) fn remove(&self, handle: SecHandle) -> Result<(), ErrorStatus> {
         let (entry, name) = self.0.find(handle).ok_or(ErrorStatus::InvalidHandle)?;

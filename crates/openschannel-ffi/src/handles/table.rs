@@ -91,9 +91,13 @@ impl<E: Default> Table<E> {
         }
     }
 
+    pub(super) fn could_be(&self, handle: SecHandle) -> bool {
+        handle.lower >> KIND_SHIFT == self.kind as usize && handle.upper & !UPPER_MASK == 0
+    }
+
     /// The entry a handle names, whatever generation that is in by now.
     pub(super) fn find(&self, handle: SecHandle) -> Option<(&E, Name)> {
-        if handle.lower >> KIND_SHIFT != self.kind as usize || handle.upper & !UPPER_MASK != 0 {
+        if !self.could_be(handle) {
             return None;
         }
         let index = (handle.lower & INDEX_MASK).checked_sub(1)?;

@@ -33,6 +33,8 @@ pub struct ContextOptions {
     pub alpn: Option<Vec<Vec<u8>>>,
     /// ISC_REQ_MANUAL_CRED_VALIDATION: the caller judges the peer's chain after the handshake.
     pub manual_validation: bool,
+    /// ISC_REQ_DEFERRED_CRED_VALIDATION: the outcome of validation is told by SECPKG_ATTR_CERT_CHECK_RESULT and fails no handshake.
+    pub deferred_validation: bool,
     /// ISC_REQ_USE_SUPPLIED_CREDS: a server that asks for a certificate is given what the credential holds, if need be an empty list,
     /// without SEC_I_INCOMPLETE_CREDENTIALS (section 6.5).
     pub use_supplied_credentials: bool,

@@ -312,6 +312,11 @@ impl SecurityContext {
         matches!(self.phase, Phase::Established { .. }) && self.unsent.is_none()
     }
 
+    /// Whether a control token waits for the next token call (S5), which then serves either role and does not look at its input.
+    pub fn has_control_token(&self) -> bool {
+        self.waiting() == Waiting::ControlToken
+    }
+
     /// Which side this is.
     pub fn role(&self) -> Role {
         self.role

@@ -229,6 +229,11 @@ impl SendHalf {
         &self.attributes
     }
 
+    /// Bytes before the data in every record: [`StreamSizes::header`](crate::attributes::StreamSizes).
+    pub fn header_len(&self) -> usize {
+        self.sealer.protection().header_len()
+    }
+
     /// Plaintext bytes encrypted so far.
     pub fn bytes_sent(&self) -> u64 {
         self.bytes_sent

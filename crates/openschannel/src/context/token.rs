@@ -97,14 +97,19 @@ pub struct TokenBuffer<'a>(Storage<'a>);
 
 #[derive(Debug)]
 enum Storage<'a> {
-    Allocated(Vec<u8>),
+    Allocated { bytes: Vec<u8>, at_most: usize },
     Supplied { buffer: &'a mut [u8], used: usize },
 }
 
 impl<'a> TokenBuffer<'a> {
     /// Grows as needed.
     pub fn allocate() -> Self {
-        Self(Storage::Allocated(Vec::new()))
+        Self::allocate_at_most(usize::MAX)
+    }
+
+    /// Grows as needed, to `len` bytes: for a token that will be copied into a buffer of that size.
+    pub fn allocate_at_most(len: usize) -> Self {
+        Self(Storage::Allocated { bytes: Vec::new(), at_most: len })
     }
 
     /// Writes into `buffer`.
@@ -115,7 +120,7 @@ impl<'a> TokenBuffer<'a> {
     /// The token.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Storage::Allocated(bytes) => bytes,
+            Storage::Allocated { bytes, .. } => bytes,
             Storage::Supplied { buffer, used } => buffer.get(..*used).unwrap_or_default(),
         }
     }
@@ -133,34 +138,36 @@ impl<'a> TokenBuffer<'a> {
     /// The token as a vector.
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {
-            Storage::Allocated(bytes) => bytes,
+            Storage::Allocated { bytes, .. } => bytes,
             Storage::Supplied { .. } => self.as_bytes().to_vec(),
         }
     }
 
     pub(crate) fn clear(&mut self) {
         match &mut self.0 {
-            Storage::Allocated(bytes) => bytes.clear(),
+            Storage::Allocated { bytes, .. } => bytes.clear(),
             Storage::Supplied { used, .. } => *used = 0,
         }
     }
 
     /// Whether `len` bytes would fit behind what is there.
     pub(crate) fn fits(&self, len: usize) -> Result<(), Error> {
-        match &self.0 {
-            Storage::Supplied { buffer, used } if buffer.len() - used < len => Err(Error::new(
-                ErrorStatus::InsufficientMemory,
-            )
-            .because(format!("the output buffer has {} bytes and the token {}", buffer.len(), used + len))),
-            _ => Ok(()),
+        let (room, used) = match &self.0 {
+            Storage::Allocated { bytes, at_most } => (*at_most, bytes.len()),
+            Storage::Supplied { buffer, used } => (buffer.len(), *used),
+        };
+        if room - used < len {
+            return Err(Error::new(ErrorStatus::InsufficientMemory)
+                .because(format!("the output buffer has {room} bytes and the token {}", used + len)));
         }
+        Ok(())
     }
 
     /// Adds `bytes`, all or nothing.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.fits(bytes.len())?;
         match &mut self.0 {
-            Storage::Allocated(all) => all.extend_from_slice(bytes),
+            Storage::Allocated { bytes: all, .. } => all.extend_from_slice(bytes),
             Storage::Supplied { buffer, used } => {
                 if let Some(room) = buffer.get_mut(*used..*used + bytes.len()) {
                     room.copy_from_slice(bytes);
@@ -207,13 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_supplied_buffer_takes_all_or_nothing() {
+    fn a_limited_buffer_takes_all_or_nothing() {
         let mut memory = [0; 4];
-        let mut output = TokenBuffer::supplied(&mut memory);
-        output.put(b"abc").unwrap();
-        assert_eq!(output.put(b"de").unwrap_err().status(), ErrorStatus::InsufficientMemory);
-        assert_eq!(output.as_bytes(), b"abc");
-        output.put(b"d").unwrap();
-        assert_eq!(output.as_bytes(), b"abcd");
+        for mut output in [TokenBuffer::supplied(&mut memory), TokenBuffer::allocate_at_most(4)] {
+            output.put(b"abc").unwrap();
+            assert_eq!(output.put(b"de").unwrap_err().status(), ErrorStatus::InsufficientMemory);
+            assert_eq!(output.as_bytes(), b"abc");
+            output.put(b"d").unwrap();
+            assert_eq!(output.as_bytes(), b"abcd");
+        }
     }
 }

@@ -39,10 +39,9 @@ impl PeerPolicy {
 
     /// Keeps the answer, and says whether the handshake may go on.
     fn conclude(&self, outcome: Result<(), Rejection>) -> Result<(), rustls::Error> {
-        let refused = match (&outcome, self.validation) {
-            (Err(rejection), Validation::Automatic | Validation::Manual) => Some(rejection.clone()),
-            _ => None,
-        };
+        let deferred = self.validation == Validation::Deferred
+            || slot::current(|slot| slot.deferred_validation).unwrap_or(false);
+        let refused = if deferred { None } else { outcome.as_ref().err().cloned() };
         let answer = refused.as_ref().map_or(Ok(()), |rejection| Err(engine_error(rejection)));
         slot::current(|slot| {
             slot.validation = Some(outcome);

@@ -28,6 +28,8 @@ pub(crate) struct ConnectionSlot {
     pub(crate) client_key: Option<Arc<CertifiedKey>>,
     /// `ISC_REQ_MANUAL_CRED_VALIDATION` on this context.
     pub(crate) manual_validation: bool,
+    /// `ISC_REQ_DEFERRED_CRED_VALIDATION` on this context.
+    pub(crate) deferred_validation: bool,
     /// The caller named no target: no name to check, and no session to find or keep (section 6.3). The server name
     /// given to rustls is then a mere placeholder.
     pub(crate) no_target: bool,

@@ -125,6 +125,7 @@ impl Handshake {
         let client_key = credentials.certified_key();
         let mut slot = ConnectionSlot {
             manual_validation: options.manual_validation,
+            deferred_validation: options.deferred_validation,
             no_target: target.is_none(),
             ..ConnectionSlot::default()
         };
@@ -149,6 +150,7 @@ impl Handshake {
         check_alpn(options)?;
         let mut slot = ConnectionSlot {
             manual_validation: options.manual_validation,
+            deferred_validation: options.deferred_validation,
             client_auth: options.client_auth,
             ..ConnectionSlot::default()
         };

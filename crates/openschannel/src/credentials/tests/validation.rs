@@ -301,6 +301,10 @@ fn manual_validation_accepts_and_deferred_validation_tells() {
         let automatic = strict.acquire().unwrap();
         let per_context = ConnectionSlot { manual_validation: true, ..ConnectionSlot::default() };
         connect_with(&automatic, &server, "a.example", per_context, ConnectionSlot::default()).succeeded();
+        let per_context = ConnectionSlot { deferred_validation: true, ..ConnectionSlot::default() };
+        let outcome = connect_with(&automatic, &server, "a.example", per_context, ConnectionSlot::default());
+        let told = outcome.succeeded().client_slot.validation.unwrap().unwrap_err();
+        assert_eq!(told.status, ErrorStatus::UntrustedRoot);
         assert!(connect(&automatic, &server, "a.example").client.is_err(), "and leaves no way in for others");
     }
 }
