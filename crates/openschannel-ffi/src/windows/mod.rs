@@ -5,4 +5,5 @@ mod forward;
 mod forward_names;
 mod modules;
 mod names;
+pub(crate) mod strings;
 pub(crate) mod system;

@@ -63,7 +63,16 @@ fn ansi(name: &[u16]) -> Vec<u8> {
     let none = core::ptr::null();
     // SAFETY: reads and writes at most the lengths that are named.
     let len = unsafe {
-        WideCharToMultiByte(CP_ACP, 0, name.as_ptr(), units, bytes.as_mut_ptr(), room, none, core::ptr::null_mut())
+        WideCharToMultiByte(
+            CP_ACP,
+            0,
+            name.as_ptr(),
+            units,
+            bytes.as_mut_ptr(),
+            room,
+            none,
+            core::ptr::null_mut(),
+        )
     };
     bytes.truncate(usize::try_from(len).unwrap_or(0));
     bytes

@@ -32,7 +32,11 @@ fn modules() -> &'static [Module] {
     static MODULES: OnceLock<Vec<Module>> = OnceLock::new();
     MODULES.get_or_init(|| {
         let names = ["sspicli.dll", "secur32.dll"];
-        names.into_iter().filter_map(Module::system).filter(|module| !is_ours(module.handle().cast_const())).collect()
+        names
+            .into_iter()
+            .filter_map(Module::system)
+            .filter(|module| !is_ours(module.handle().cast_const()))
+            .collect()
     })
 }
 
@@ -43,7 +47,8 @@ const ENTRIES: [usize; 5] = [26, 27, 28, 29, 31];
 fn table<C>(init: &CStr) -> Option<SecurityFunctionTable<C>> {
     let init = function(init)?;
     // SAFETY: both functions of this name take nothing and return a table.
-    let init = unsafe { core::mem::transmute::<*const c_void, unsafe extern "system" fn() -> *const Raw>(init) };
+    let init =
+        unsafe { core::mem::transmute::<*const c_void, unsafe extern "system" fn() -> *const Raw>(init) };
     // SAFETY: it may be called at any time.
     let source = unsafe { init() };
     if source.is_null() {
