@@ -31,6 +31,7 @@ mod sessions;
 mod settings;
 mod signing;
 pub(crate) mod slot;
+mod ticket_keys;
 mod verify;
 pub(crate) mod x509;
 
@@ -48,6 +49,7 @@ pub use server_sessions::{MemoryServerSessions, ServerSessionStore};
 pub use sessions::{ClientSession, ClientSessionStore, MemoryClientSessions};
 pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
+pub use ticket_keys::TicketKey;
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
 
 /// Whether a server asks its clients for certificates (section 6.6).

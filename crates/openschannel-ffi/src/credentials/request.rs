@@ -1,0 +1,163 @@
+//! What AcquireCredentialsHandle was asked for, in memory of our own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use openschannel::credentials::{Identity, PostHandshake, Protocols, Trust};
+use openschannel::status::{Error, ErrorStatus};
+
+use crate::certificates::{self, CERT_CONTEXT, HCERTSTORE};
+use crate::types::{TimeStamp, cred_flags};
+
+use super::algorithms::AllowList;
+use super::c_memory::{invalid, read_array};
+use super::crypto_settings::Parameters;
+use super::{flags, protocols};
+
+/// As many certificates as Windows takes (section 1.2, caps).
+const MAX_CREDS: u32 = 100;
+
+/// `dwSessionLifespan` of a client that wants no resumption (section 6.1).
+const NO_RESUMPTION: u32 = u32::MAX;
+
+/// Both structures in one form.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) inbound: bool,
+    /// A client has at most one.
+    pub(super) identities: Vec<Identity>,
+    pub(super) trust: Trust,
+    /// `dwFlags`
+    pub(super) flags: u32,
+    /// `dwSessionLifespan`
+    pub(super) lifespan: u32,
+    pub(super) protocols: Protocols,
+    pub(super) allowed: AllowList,
+    pub(super) parameters: Vec<Parameters>,
+    pub(super) post_handshake: PostHandshake,
+}
+
+impl Request {
+    /// A client's that passed no structure: the defaults.
+    pub(super) fn of_nobody() -> Self {
+        Self {
+            inbound: false,
+            identities: Vec::new(),
+            trust: Trust::System,
+            flags: 0,
+            lifespan: 0,
+            protocols: Protocols::SUPPORTED,
+            allowed: AllowList::default(),
+            parameters: Vec::new(),
+            post_handshake: PostHandshake::Quiet,
+        }
+    }
+
+    /// [`None`]: no resumption.
+    pub(super) fn session_lifespan(&self) -> Option<Lifespan> {
+        match self.lifespan {
+            _ if !flags::resumes(self.flags) => None,
+            NO_RESUMPTION if !self.inbound => None,
+            0 => Some(Lifespan::Default),
+            milliseconds => Some(Lifespan::Of(Duration::from_millis(milliseconds.into()))),
+        }
+    }
+
+    /// ptsExpiry.
+    pub(super) fn expiry(&self) -> TimeStamp {
+        let first = self.identities.iter().filter_map(Identity::expiry).min();
+        first.map_or(END_OF_TIME, time_stamp)
+    }
+}
+
+/// How long sessions may be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifespan {
+    /// Ten hours.
+    Default,
+    Of(Duration),
+}
+
+/// What the certificates of both structures have in common: paCred, hRootStore, dwFlags.
+pub(super) struct Certificates {
+    pub(super) count: u32,
+    pub(super) creds: *const *const CERT_CONTEXT,
+    pub(super) root_store: HCERTSTORE,
+    pub(super) flags: u32,
+}
+
+impl Certificates {
+    /// # Errors
+    /// SEC_E_INVALID_PARAMETER: too many. SEC_E_UNKNOWN_CREDENTIALS: one is no certificate; with several, also one without a key.
+    /// SEC_E_NO_CREDENTIALS: the only one has no private key. SEC_E_ALGORITHM_MISMATCH: the flags ask for what cannot be had.
+    ///
+    /// # Safety
+    /// `creds` is null or points to `count` pointers, each null or to a certificate; `root_store` is null or a store.
+    pub(super) unsafe fn read(&self, inbound: bool) -> Result<(Vec<Identity>, Trust), Error> {
+        if self.count > MAX_CREDS {
+            return Err(invalid());
+        }
+        let unknown = || Error::new(ErrorStatus::UnknownCredentials);
+        // SAFETY: the caller's promise.
+        let creds = unsafe { read_array(self.creds, self.count, 100) }.map_err(|_| unknown())?;
+        let mut identities = Vec::with_capacity(creds.len());
+        for cred in &creds {
+            if cred.is_null() {
+                return Err(unknown());
+            }
+            // SAFETY: the caller's promise.
+            let identity = unsafe { certificates::identity(*cred) };
+            identities.push(identity.map_err(|error| if creds.len() > 1 { unknown() } else { error })?);
+        }
+        if !inbound {
+            // A client has one certificate to show.
+            identities.truncate(1);
+        }
+        if flags::out_of_reach(self.flags) {
+            return Err(protocols::mismatch("neither DTLS nor pre-shared keys are supported"));
+        }
+        // Who validates by hand needs nobody's roots; a server tells its clients their names all the same.
+        let trust = if !inbound && self.flags & cred_flags::MANUAL_CRED_VALIDATION != 0 {
+            Trust::System
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { certificates::trust(self.root_store, self.flags, inbound) }?
+        };
+        Ok((identities, trust))
+    }
+}
+
+pub(super) const END_OF_TIME: TimeStamp = TimeStamp { low: u32::MAX, high: i32::MAX };
+
+/// A FILETIME; times before 1601 are its zero.
+pub(crate) fn time_stamp(time: SystemTime) -> TimeStamp {
+    const UNIX_EPOCH_IN_FILETIME: i128 = 116_444_736_000_000_000;
+    const NANOSECONDS_PER_TICK: u128 = 100;
+    let ticks = |duration: Duration| {
+        i128::try_from(duration.as_nanos() / NANOSECONDS_PER_TICK).unwrap_or(i128::MAX / 2)
+    };
+    let since_unix = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => ticks(after),
+        Err(before) => -ticks(before.duration()),
+    };
+    let ticks = (UNIX_EPOCH_IN_FILETIME + since_unix).clamp(0, i64::MAX.into());
+    let bytes = ticks.to_le_bytes();
+    let [a, b, c, d, e, f, g, h, ..] = bytes;
+    TimeStamp { low: u32::from_le_bytes([a, b, c, d]), high: i32::from_le_bytes([e, f, g, h]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_become_filetimes() {
+        assert_eq!(time_stamp(UNIX_EPOCH), TimeStamp { low: 0xD53E_8000, high: 0x019D_B1DE });
+        let later = UNIX_EPOCH + Duration::new(1_700_000_000, 500);
+        // 133444736000000005 = 0x01DA17745B3EC005... in two halves.
+        let ticks: u64 = 116_444_736_000_000_000 + 17_000_000_000_000_000 + 5;
+        let halves = time_stamp(later);
+        assert_eq!(u64::from(halves.low) | (u64::from(halves.high.cast_unsigned()) << 32), ticks);
+        let before_1601 = UNIX_EPOCH - Duration::from_secs(400 * 366 * 24 * 60 * 60);
+        assert_eq!(time_stamp(before_1601), TimeStamp { low: 0, high: 0 });
+    }
+}
