@@ -135,8 +135,3 @@ fn store_chain(registry: &mut registry::Registry, chain: Vec<Arc<Parsed>>) -> Re
 fn unexpected(_: u32) -> Error {
     Error::new(ErrorStatus::InternalError)
 }
-
-/// A line for each object that is alive.
-pub(crate) fn outstanding() -> Vec<String> {
-    Vec::new()
-}
