@@ -29,6 +29,7 @@ mod elsewhere;
 mod extensions;
 mod function_table;
 mod handles;
+mod leaks;
 mod memory;
 mod messages;
 mod packages;

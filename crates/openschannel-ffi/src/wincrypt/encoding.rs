@@ -272,7 +272,8 @@ fn hex_lines(bytes: &[u8], end: &str) -> String {
 fn to_base64(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for position in 0..4 {
             match position <= group.len() {
                 true => out.push(char::from(ALPHABET[(bits >> (18 - 6 * position) & 0x3F) as usize])),

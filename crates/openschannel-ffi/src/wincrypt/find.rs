@@ -228,7 +228,9 @@ unsafe fn wanted(flags: u32, find_type: u32, parameter: *const c_void) -> Result
                 false => unsafe { from_narrow(parameter.cast()) },
             };
             let wanted = wanted.unwrap_or_default().to_lowercase();
-            Ok(Box::new(move |certificate| to_text(&name_of(certificate), SIMPLE).to_lowercase().contains(&wanted)))
+            Ok(Box::new(move |certificate| {
+                to_text(&name_of(certificate), SIMPLE).to_lowercase().contains(&wanted)
+            }))
         }
         compare::ATTR => {
             // SAFETY: as the caller's.
@@ -269,7 +271,8 @@ unsafe fn wanted(flags: u32, find_type: u32, parameter: *const c_void) -> Result
             // SAFETY: the caller vouches for the structure.
             let oids = unsafe { usage_oids(parameter.cast()) }?;
             Ok(Box::new(move |certificate| {
-                usages(certificate.parsed()).is_none_or(|allowed| oids.iter().all(|oid| allowed.contains(oid)))
+                usages(certificate.parsed())
+                    .is_none_or(|allowed| oids.iter().all(|oid| allowed.contains(oid)))
             }))
         }
         compare::SUBJECT_CERT => {

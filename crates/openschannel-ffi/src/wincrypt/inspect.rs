@@ -12,9 +12,7 @@ use super::last_error::{answer, code, value};
 use super::output::copy_out;
 use super::registry::certificate;
 use super::text::from_narrow;
-use super::types::{
-    BitBlob, Blob, CERT_CONTEXT, CertInfo, Extension, FileTime, PublicKeyInfo, slice,
-};
+use super::types::{BitBlob, Blob, CERT_CONTEXT, CertInfo, Extension, FileTime, PublicKeyInfo, slice};
 
 const KEY_USAGE: &str = "2.5.29.15";
 const RSA: &str = "1.2.840.113549.1.1.1";
@@ -47,7 +45,8 @@ pub unsafe extern "system" fn CertCompareCertificate(
         // SAFETY: the caller vouches for the blobs.
         let same = |first: &Blob, second: &Blob| unsafe { first.bytes() }.zip(unsafe { second.bytes() });
         let issuer = same(&first.issuer, &second.issuer).is_some_and(|(a, b)| same_name(a, b));
-        let serial = same(&first.serial, &second.serial).is_some_and(|(a, b)| significant(a) == significant(b));
+        let serial =
+            same(&first.serial, &second.serial).is_some_and(|(a, b)| significant(a) == significant(b));
         i32::from(issuer && serial)
     })
 }

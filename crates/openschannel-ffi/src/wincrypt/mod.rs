@@ -39,16 +39,17 @@ pub use contexts::*;
 pub use decode::*;
 pub use encoding::*;
 pub use find::*;
+pub use import::*;
 pub use inspect::*;
+pub use last_error::{GetLastError, SetLastError};
 pub use names::*;
 pub use properties::*;
 pub use query::*;
-pub use import::*;
-pub use last_error::{GetLastError, SetLastError};
 pub use stores::*;
 pub use types::{
-    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, ChainEngineHandle, EnhancedKeyUsage,
-    Extension, FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain, TrustStatus,
+    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, ChainEngineHandle,
+    EnhancedKeyUsage, Extension, FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain,
+    TrustStatus,
 };
 
 use certificate::{Certificate, Parsed, Properties};

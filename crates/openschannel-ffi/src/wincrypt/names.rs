@@ -183,14 +183,22 @@ unsafe fn names(certificate: &Certificate, kind: u32, flags: u32, parameter: *co
     let names = certificate.parsed().names();
     let name = if of_issuer { &names.issuer } else { &names.subject };
     let of_attribute = |oid: &str| {
-        attributes(name).into_iter().filter(|(found, _)| found == oid).map(|(_, value)| value).collect::<Vec<_>>()
+        attributes(name)
+            .into_iter()
+            .filter(|(found, _)| found == oid)
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
     };
     let or_attribute = |found: Vec<String>, oid| if found.is_empty() { of_attribute(oid) } else { found };
     match kind {
         kind::EMAIL => or_attribute(alternatives(certificate, of_issuer, email), EMAIL_ADDRESS),
         kind::RDN => {
             // SAFETY: the caller vouches for a DWORD.
-            let style = if parameter.is_null() { style::SIMPLE } else { unsafe { parameter.cast::<u32>().read_unaligned() } };
+            let style = if parameter.is_null() {
+                style::SIMPLE
+            } else {
+                unsafe { parameter.cast::<u32>().read_unaligned() }
+            };
             vec![to_text(name, style)]
         }
         kind::ATTR => {
@@ -306,7 +314,9 @@ fn quoted(value: &str) -> String {
 fn rdns(name: &[u8]) -> Vec<Vec<(String, String)>> {
     let Ok((_, name)) = X509Name::from_der(name) else { return Vec::new() };
     let rdns = name.iter_rdn().map(|rdn| {
-        rdn.iter().map(|attribute| (attribute.attr_type().to_id_string(), text(attribute.attr_value()))).collect()
+        rdn.iter()
+            .map(|attribute| (attribute.attr_type().to_id_string(), text(attribute.attr_value())))
+            .collect()
     });
     rdns.collect()
 }

@@ -22,6 +22,7 @@ pub(crate) mod observed;
 mod outbound;
 mod path;
 mod pfx;
+#[cfg(feature = "system-trust")]
 mod platform;
 mod policy;
 mod roots;

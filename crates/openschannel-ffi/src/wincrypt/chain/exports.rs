@@ -13,7 +13,8 @@ use crate::wincrypt::last_error::{answer, code, value};
 use crate::wincrypt::registry::{certificate, registry};
 use crate::wincrypt::stores::system_roots;
 use crate::wincrypt::types::{
-    CERT_CHAIN_CONTEXT, CERT_CONTEXT, ChainEngineHandle, EnhancedKeyUsage, FileTime, HCERTSTORE, layout, slice,
+    CERT_CHAIN_CONTEXT, CERT_CONTEXT, ChainEngineHandle, EnhancedKeyUsage, FileTime, HCERTSTORE, layout,
+    slice,
 };
 
 /// `CERT_CHAIN_REVOCATION_CHECK_*`

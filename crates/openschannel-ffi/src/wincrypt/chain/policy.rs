@@ -159,12 +159,16 @@ fn judge(chain: &Chain, conditions: &Conditions) -> Option<Verdict> {
     let unless = |flag, found: Option<i32>, error| if ignored(flag) { None } else { about(found, error) };
     about(first(chain, error::NOT_SIGNATURE_VALID), verdict::TRUST_E_CERT_SIGNATURE)
         .or_else(|| about(first(chain, error::REVOKED), code::CRYPT_E_REVOKED))
-        .or_else(|| unless(ignore::UNKNOWN_CA, first(chain, error::UNTRUSTED_ROOT), verdict::CERT_E_UNTRUSTED_ROOT))
+        .or_else(|| {
+            unless(ignore::UNKNOWN_CA, first(chain, error::UNTRUSTED_ROOT), verdict::CERT_E_UNTRUSTED_ROOT)
+        })
         .or_else(|| {
             let is_partial = chain.trust().error & error::PARTIAL_CHAIN != 0;
             unless(ignore::UNKNOWN_CA, is_partial.then_some(-1), verdict::CERT_E_CHAINING)
         })
-        .or_else(|| unless(ignore::NOT_TIME_VALID, first(chain, error::NOT_TIME_VALID), verdict::CERT_E_EXPIRED))
+        .or_else(|| {
+            unless(ignore::NOT_TIME_VALID, first(chain, error::NOT_TIME_VALID), verdict::CERT_E_EXPIRED)
+        })
         .or_else(|| {
             let found = first(chain, error::INVALID_BASIC_CONSTRAINTS);
             unless(ignore::INVALID_BASIC_CONSTRAINTS, found, verdict::TRUST_E_BASIC_CONSTRAINTS)
