@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use aws_lc_rs::hmac;
 use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
@@ -128,6 +129,28 @@ impl Exporter {
                 Ok(())
             }
         }
+    }
+}
+
+impl Exporter {
+    /// TLS 1.2: what EAP-TLS calls the IV, `PRF("", label, client random + server random)` (RFC 5216 section 2.3). Public bytes, which
+    /// the engine's PRF does not give: it wants a secret.
+    pub(crate) fn without_secret(&self, label: &[u8], output: &mut [u8]) -> Option<()> {
+        let Self::Tls12 { suite, client_random, server_random, .. } = self else { return None };
+        let algorithm = match suite.common.hash_provider.output_len() {
+            48 => hmac::HMAC_SHA384,
+            _ => hmac::HMAC_SHA256,
+        };
+        let key = hmac::Key::new(algorithm, &[]);
+        let seed = [label, client_random, server_random].concat();
+        // P_hash of RFC 5246 section 5.
+        let mut chain = hmac::sign(&key, &seed);
+        for block in output.chunks_mut(suite.common.hash_provider.output_len()) {
+            let bytes = hmac::sign(&key, &[chain.as_ref(), &seed].concat());
+            block.copy_from_slice(bytes.as_ref().get(..block.len())?);
+            chain = hmac::sign(&key, chain.as_ref());
+        }
+        Some(())
     }
 }
 
