@@ -4,7 +4,9 @@
 use rustls::SupportedCipherSuite;
 
 use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
-use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fallback, encrypted_extensions, message_type};
+use super::messages::{
+    CertificateRequest, Messages, ServerHello, client_hello_fallback, encrypted_extensions, message_type,
+};
 use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
@@ -279,7 +281,8 @@ impl Watch {
 
     /// A TLS 1.3 server's first sealed record begins with its EncryptedExtensions.
     fn read_own_extensions(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) {
-        let (Some(SupportedCipherSuite::Tls13(suite)), Some(secret)) = (suite, &secrets.server_handshake) else {
+        let (Some(SupportedCipherSuite::Tls13(suite)), Some(secret)) = (suite, &secrets.server_handshake)
+        else {
             return;
         };
         let material = TrafficSecret::new(suite, secret).and_then(|secret| secret.key_material().ok());
