@@ -129,7 +129,7 @@ fn taken_u16s(start: *const u16, len: u32) -> Vec<u16> {
 
 fn taken_wide(start: *const u16) -> String {
     // SAFETY: strings end with a NUL.
-    let len = (0..).take_while(|&at| unsafe { *start.add(at) } != 0).count();
+    let len = (0..).take_while(|&at| unsafe { start.wrapping_add(at).read() } != 0).count();
     String::from_utf16(&taken_u16s(start, u32::try_from(len).unwrap())).unwrap()
 }
 

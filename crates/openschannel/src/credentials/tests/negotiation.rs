@@ -1,5 +1,7 @@
 //! Versions, suites, groups, ALPN: what is refused at acquisition and what is negotiated.
 
+use std::slice::from_ref;
+
 use super::*;
 use crate::status::{Error, ErrorStatus};
 
@@ -227,12 +229,15 @@ fn tickets_under_shared_keys_resume_at_another_credential() {
         let client =
             OutboundCredentials::builder().trust(authority.trust()).protocols(version).acquire().unwrap();
         let (old, new, foreign) =
-            (server(&[one.clone()]), server(&[two.clone(), one.clone()]), server(&[two.clone()]));
+            (server(from_ref(&one)), server(&[two.clone(), one.clone()]), server(from_ref(&two)));
         let resumed = |server| connect(&client, server, "a.example").succeeded().resumed();
         assert!(!resumed(&old));
         assert!(resumed(&new), "{version:?}");
         assert!(resumed(&foreign), "under the new key: {version:?}");
         assert!(!resumed(&old), "which the old server has not got: {version:?}");
     }
-    assert_eq!(server(&[one]).set_ticket_keys(&[]).unwrap_err().status(), ErrorStatus::InvalidParameter);
+    assert_eq!(
+        server(from_ref(&one)).set_ticket_keys(&[]).unwrap_err().status(),
+        ErrorStatus::InvalidParameter
+    );
 }
