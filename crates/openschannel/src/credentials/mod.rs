@@ -55,6 +55,7 @@ pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
 pub use ticket_keys::TicketKey;
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
+pub use x509::CertificateSummary;
 
 /// Whether a server asks its clients for certificates (section 6.6).
 ///
