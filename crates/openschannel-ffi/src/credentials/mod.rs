@@ -1,4 +1,30 @@
 //! AcquireCredentialsHandle (section 2.2): what a SCHANNEL_CRED or SCH_CREDENTIALS asks for, as credentials of the provider.
+//!
+//! ```text
+//!   SCHANNEL_CRED     schannel_cred \                     offer: what may be negotiated, cut down by
+//!   SCH_CREDENTIALS   sch_credentials > Request > Credential     ALG_IDs (allow-list) or CRYPTO_SETTINGS (deny-list)
+//!   nothing           defaults      /                     variants: one per set of TLS_PARAMETERS that apply
+//! ```
+
+mod algorithms;
+mod c_memory;
+/// The provider's fixtures: certificates, and two contexts that talk.
+#[cfg(test)]
+#[path = "../../../openschannel/tests/common/mod.rs"]
+pub(crate) mod common;
+mod crypto_settings;
+mod flags;
+mod key_log;
+mod offer;
+mod protocols;
+mod query;
+mod request;
+mod sch_credentials;
+mod schannel_cred;
+#[cfg(test)]
+mod tests;
+mod ticket_keys;
+mod variants;
 
 use core::ffi::c_void;
 use std::sync::Arc;
@@ -8,53 +34,70 @@ use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::status::{Error, ErrorStatus};
 
 use crate::types::{SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, TimeStamp};
+use request::Request;
+use variants::{Built, Variants};
+
+pub(crate) use query::query;
+pub(crate) use ticket_keys::set;
 
 /// What a credential handle stands for.
 #[derive(Debug)]
 pub(crate) struct Credential {
-    side: Side,
-}
-
-#[derive(Debug)]
-enum Side {
-    Outbound(OutboundCredentials),
-    Inbound(InboundCredentials),
+    variants: Variants,
+    expiry: TimeStamp,
 }
 
 impl Credential {
     /// The client's credentials for a context that offers `alpn`.
     ///
     /// # Errors
-    /// SEC_E_INVALID_HANDLE: it is a server's.
-    pub(crate) fn outbound(&self, _alpn: Option<&[Vec<u8>]>) -> Result<OutboundCredentials, Error> {
-        match &self.side {
-            Side::Outbound(credentials) => Ok(credentials.clone()),
-            Side::Inbound(_) => Err(Error::new(ErrorStatus::InvalidHandle)),
+    /// SEC_E_INVALID_HANDLE: it is a server's. SEC_E_ALGORITHM_MISMATCH: nothing is left that could be negotiated.
+    pub(crate) fn outbound(&self, alpn: Option<&[Vec<u8>]>) -> Result<OutboundCredentials, Error> {
+        if self.variants.is_inbound() {
+            return Err(Error::new(ErrorStatus::InvalidHandle));
+        }
+        match self.variants.choose(alpn)? {
+            Built::Outbound(credentials) => Ok(credentials),
+            Built::Inbound(_) => Err(Error::new(ErrorStatus::InvalidHandle)),
         }
     }
 
     /// The server's credentials for a context that accepts `alpn`.
     ///
     /// # Errors
-    /// SEC_E_INVALID_HANDLE: it is a client's.
-    pub(crate) fn inbound(&self, _alpn: Option<&[Vec<u8>]>) -> Result<InboundCredentials, Error> {
-        match &self.side {
-            Side::Inbound(credentials) => Ok(credentials.clone()),
-            Side::Outbound(_) => Err(Error::new(ErrorStatus::InvalidHandle)),
+    /// SEC_E_INVALID_HANDLE: it is a client's. SEC_E_ALGORITHM_MISMATCH: nothing is left that could be negotiated.
+    pub(crate) fn inbound(&self, alpn: Option<&[Vec<u8>]>) -> Result<InboundCredentials, Error> {
+        if !self.variants.is_inbound() {
+            return Err(Error::new(ErrorStatus::InvalidHandle));
+        }
+        match self.variants.choose(alpn)? {
+            Built::Inbound(credentials) => Ok(credentials),
+            Built::Outbound(_) => Err(Error::new(ErrorStatus::InvalidHandle)),
         }
     }
 
     /// SEC_E_INVALID_HANDLE unless it is for this side.
     pub(crate) fn is_for(&self, role: Role) -> Result<(), ErrorStatus> {
-        match (&self.side, role) {
-            (Side::Outbound(_), Role::Client) | (Side::Inbound(_), Role::Server) => Ok(()),
-            _ => Err(ErrorStatus::InvalidHandle),
-        }
+        let inbound = role == Role::Server;
+        if self.variants.is_inbound() == inbound { Ok(()) } else { Err(ErrorStatus::InvalidHandle) }
+    }
+
+    /// Whose it is, in words.
+    pub(crate) fn role_name(&self) -> &'static str {
+        if self.variants.is_inbound() { "server" } else { "client" }
     }
 
     /// ptsExpiry: the earliest end of a certificate, else the end of time.
     pub(crate) fn expiry(&self) -> TimeStamp {
-        TimeStamp { low: u32::MAX, high: i32::MAX }
+        self.expiry
+    }
+
+    /// # Errors
+    /// What keeps the credentials from being acquired. What only keeps them from being used, an impossible list of algorithms, is told
+    /// by [`Credential::outbound`] and [`Credential::inbound`] (section 6.1).
+    fn new(request: Request, extras: &Extras) -> Result<Self, Error> {
+        let expiry = request.expiry();
+        Ok(Self { variants: Variants::new(request, extras)?, expiry })
     }
 }
 
@@ -75,39 +118,30 @@ pub(crate) struct Extras {
 /// `auth_data` is null or points to what its first DWORD says: a SCHANNEL_CRED or SCH_CREDENTIALS with all that hangs on it.
 pub(crate) unsafe fn acquire(
     credential_use: u32,
-    _auth_data: *const c_void,
-    _extras: &Extras,
+    auth_data: *const c_void,
+    extras: &Extras,
 ) -> Result<Credential, Error> {
-    let side = match credential_use {
-        SECPKG_CRED_OUTBOUND => Side::Outbound(OutboundCredentials::builder().acquire()?),
-        SECPKG_CRED_INBOUND => Side::Inbound(InboundCredentials::builder().acquire()?),
+    let inbound = match credential_use {
+        SECPKG_CRED_OUTBOUND => false,
+        SECPKG_CRED_INBOUND if !auth_data.is_null() => true,
         _ => return Err(Error::new(ErrorStatus::NoCredentials)),
     };
-    Ok(Credential { side })
-}
-
-/// QueryCredentialsAttributes.
-///
-/// # Safety
-/// `buffer` is null or points to the structure of `attribute`; `len` is its size where the caller said it (the Ex calls).
-pub(crate) unsafe fn query(
-    _credential: &Credential,
-    _attribute: u32,
-    _buffer: *mut c_void,
-    _len: Option<u32>,
-) -> Result<(), ErrorStatus> {
-    Err(ErrorStatus::UnsupportedFunction)
-}
-
-/// SetCredentialsAttributes.
-///
-/// # Safety
-/// `buffer` is null or points to `len` bytes.
-pub(crate) unsafe fn set(
-    _credential: &Credential,
-    _attribute: u32,
-    _buffer: *const c_void,
-    _len: u32,
-) -> Result<(), ErrorStatus> {
-    Err(ErrorStatus::UnsupportedFunction)
+    let request = if auth_data.is_null() {
+        Request::of_nobody()
+    } else {
+        // SAFETY: the caller's promise; every version begins with the DWORD that says so.
+        match unsafe { c_memory::read(auth_data.cast::<u32>()) } {
+            schannel_cred::VERSION => {
+                // SAFETY: the version says that a SCHANNEL_CRED is there.
+                unsafe { schannel_cred::read(auth_data.cast(), inbound) }?
+            }
+            sch_credentials::VERSION => {
+                // SAFETY: the version says that a SCH_CREDENTIALS is there.
+                unsafe { sch_credentials::read(auth_data.cast(), inbound) }?
+            }
+            // 1 to 3 are structures nobody has the layout of any more.
+            _ => return Err(Error::new(ErrorStatus::UnknownCredentials)),
+        }
+    };
+    Credential::new(request, extras)
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, PeerMisbehaved, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::slot::{self, ClientIdentity};
@@ -24,12 +26,33 @@ pub(super) struct PeerPolicy {
     pub(super) check_name: bool,
     pub(super) flags: VerifyFlags,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) signatures: Option<Arc<[super::SignatureScheme]>>,
 }
 
 impl PeerPolicy {
     /// Whether this context leaves validation to its caller. Manual wins over everything else (section 6.2).
     fn is_manual(&self) -> bool {
         self.validation == Validation::Manual || slot::current(|slot| slot.manual_validation).unwrap_or(false)
+    }
+
+    /// What the peer is told that it may sign with.
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.algorithms.supported_schemes();
+        if let Some(allowed) = &self.signatures {
+            schemes.retain(|scheme| allowed.contains(&super::SignatureScheme((*scheme).into())));
+        }
+        schemes
+    }
+
+    /// The engine takes any signature it can verify, told or not.
+    fn refuse_others(&self, signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
+        let scheme = super::SignatureScheme(signed.scheme.into());
+        match &self.signatures {
+            Some(allowed) if !allowed.contains(&scheme) => {
+                Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks the verifier, keeps its answer, and says whether the handshake may go on.
@@ -94,6 +117,7 @@ impl ServerCertVerifier for EngineServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.refuse_others(dss)?;
         verify_tls12_signature(message, cert, dss, &self.0.algorithms)
     }
 
@@ -103,11 +127,12 @@ impl ServerCertVerifier for EngineServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.refuse_others(dss)?;
         verify_tls13_signature(message, cert, dss, &self.0.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.algorithms.supported_schemes()
+        self.0.schemes()
     }
 }
 
@@ -189,6 +214,7 @@ impl ClientCertVerifier for EngineClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.policy.refuse_others(dss)?;
         verify_tls12_signature(message, cert, dss, &self.policy.algorithms)
     }
 
@@ -198,11 +224,12 @@ impl ClientCertVerifier for EngineClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.policy.refuse_others(dss)?;
         verify_tls13_signature(message, cert, dss, &self.policy.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.policy.algorithms.supported_schemes()
+        self.policy.schemes()
     }
 }
 

@@ -17,8 +17,9 @@ use super::server_sessions::{
     EngineServerSessions, EngineTickets, MemoryServerSessions, RevokedMarks, ServerSessionStore, SessionRules,
 };
 use super::settings::{Settings, common_settings};
+use super::ticket_keys::{SharedTicketer, TicketKey};
 use super::verify::{Trust, Validation, VerifyFlags};
-use super::{CipherSuite, ClientAuth, Identity, NamedGroup, PostHandshake, Protocols};
+use super::{CipherSuite, ClientAuth, Identity, NamedGroup, PostHandshake, Protocols, SignatureScheme};
 use crate::status::{Error, ErrorStatus};
 
 /// A server's credentials: `AcquireCredentialsHandle` with `SECPKG_CRED_INBOUND` (section 2.2).
@@ -30,6 +31,7 @@ pub struct InboundCredentials {
 struct Inbound {
     config: Arc<ServerConfig>,
     sessions: Arc<EngineServerSessions>,
+    tickets: Option<Arc<EngineTickets>>,
     identities: Vec<Identity>,
     client_auth: ClientAuth,
     policy: Policy,
@@ -66,6 +68,25 @@ impl InboundCredentials {
     /// The server's certificates, in the order in which they are tried.
     pub fn identities(&self) -> &[Identity] {
         &self.inner.identities
+    }
+
+    /// Makes and reads session tickets with these keys from now on: the first one makes them, all read them. Servers that share keys
+    /// resume each other's sessions, provided that they trust the same clients; to exchange a key, let all of them read the new one
+    /// before the first of them makes tickets with it.
+    ///
+    /// Where tickets are switched off nothing happens.
+    ///
+    /// # Errors
+    /// `SEC_E_INVALID_PARAMETER`: there are none.
+    pub fn set_ticket_keys(&self, keys: &[TicketKey]) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Err(Error::new(ErrorStatus::InvalidParameter).because("there is no ticket key"));
+        }
+        if let Some(tickets) = &self.inner.tickets {
+            let provider = Arc::clone(&self.inner.policy.provider);
+            tickets.replace(Arc::new(SharedTicketer { keys: keys.into(), provider }));
+        }
+        Ok(())
     }
 
     /// The configuration of a connection; a copy of the credential's own where ALPN is the context's.
@@ -211,12 +232,18 @@ impl InboundBuilder {
             .with_protocol_versions(&policy.versions())
             .map_err(|error| engine_refuses(&error))?
             .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(Arc::new(IdentityResolver::new(&self.identities)));
+            .with_cert_resolver(Arc::new(IdentityResolver::new(
+                &self.identities,
+                policy.signatures.as_ref(),
+            )));
         config.alpn_protocols.clone_from(&settings.alpn);
         config.session_storage = Arc::<EngineServerSessions>::clone(&sessions);
+        let mut tickets = None;
         if self.tickets && rules.enabled {
             let inner = Ticketer::new().map_err(|error| engine_refuses(&error))?;
-            config.ticketer = Arc::new(EngineTickets { inner, rules });
+            let engine = Arc::new(EngineTickets::new(inner, rules));
+            config.ticketer = Arc::<EngineTickets>::clone(&engine);
+            tickets = Some(engine);
         }
         config.key_log = Arc::new(EngineKeyLog(settings.key_log.clone()));
         config.enable_secret_extraction = true;
@@ -225,6 +252,7 @@ impl InboundBuilder {
         let inner = Inbound {
             config: Arc::new(config),
             sessions,
+            tickets,
             identities: self.identities,
             client_auth: self.client_auth,
             policy,

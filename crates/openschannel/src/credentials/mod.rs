@@ -20,7 +20,9 @@ mod keylog;
 #[cfg(test)]
 pub(crate) mod observed;
 mod outbound;
+mod path;
 mod pfx;
+#[cfg(feature = "system-trust")]
 mod platform;
 mod policy;
 mod roots;
@@ -30,6 +32,7 @@ mod sessions;
 mod settings;
 mod signing;
 pub(crate) mod slot;
+mod ticket_keys;
 mod verify;
 pub(crate) mod x509;
 
@@ -40,6 +43,9 @@ pub use clock::{Clock, SystemClock};
 pub use identity::Identity;
 pub use inbound::{InboundBuilder, InboundCredentials};
 pub use keylog::{KeyLog, KeyLogFile};
+pub use path::{PathFailure, SignatureCheck, check_signature, is_valid_for_name, verify_path};
+pub use pfx::{PfxCertificate, PfxContents, PfxError};
+pub use platform::system_roots;
 pub use outbound::{OutboundBuilder, OutboundCredentials};
 pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;
@@ -47,6 +53,7 @@ pub use server_sessions::{MemoryServerSessions, ServerSessionStore};
 pub use sessions::{ClientSession, ClientSessionStore, MemoryClientSessions};
 pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
+pub use ticket_keys::TicketKey;
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
 
 /// Whether a server asks its clients for certificates (section 6.6).

@@ -14,9 +14,10 @@ use super::keylog::{EngineKeyLog, KeyLog};
 use super::policy::Policy;
 use super::sessions::{ClientSessionStore, EngineClientSessions, MemoryClientSessions};
 use super::settings::{Settings, common_settings};
+use super::signing::restricted;
 use super::slot;
 use super::verify::{Trust, Validation, VerifyFlags};
-use super::{CipherSuite, Identity, NamedGroup, PostHandshake, Protocols};
+use super::{CipherSuite, Identity, NamedGroup, PostHandshake, Protocols, SignatureScheme};
 use crate::status::{Error, ErrorStatus, Fault};
 
 /// A client's credentials: `AcquireCredentialsHandle` with `SECPKG_CRED_OUTBOUND` (section 2.2).
@@ -29,6 +30,7 @@ struct Outbound {
     config: Arc<ClientConfig>,
     sessions: Arc<EngineClientSessions>,
     identity: Option<Identity>,
+    key: Option<Arc<CertifiedKey>>,
     policy: Policy,
     settings: Settings,
 }
@@ -69,7 +71,7 @@ impl OutboundCredentials {
     }
 
     pub(crate) fn certified_key(&self) -> Option<Arc<CertifiedKey>> {
-        self.inner.identity.as_ref().map(|identity| Arc::clone(identity.certified()))
+        self.inner.key.clone()
     }
 
     pub(crate) fn alpn(&self) -> &[Vec<u8>] {
@@ -169,8 +171,12 @@ impl OutboundBuilder {
         config.resumption = Resumption::store(Arc::<EngineClientSessions>::clone(&sessions));
         config.key_log = Arc::new(EngineKeyLog(settings.key_log.clone()));
         config.enable_secret_extraction = true;
+        let key = self
+            .identity
+            .as_ref()
+            .map(|identity| restricted(identity.certified(), policy.signatures.as_ref()));
         let inner =
-            Outbound { config: Arc::new(config), sessions, identity: self.identity, policy, settings };
+            Outbound { config: Arc::new(config), sessions, identity: self.identity, key, policy, settings };
         Ok(OutboundCredentials { inner: Arc::new(inner) })
     }
 }

@@ -7,6 +7,7 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
+use super::SignatureScheme;
 use crate::status::{Error, ErrorStatus};
 
 bitflags::bitflags! {
@@ -188,6 +189,7 @@ pub(super) struct PolicyRequest {
     /// IANA numbers, known or not; `None` is the default list.
     pub(super) cipher_suites: Option<Vec<u16>>,
     pub(super) groups: Option<Vec<u16>>,
+    pub(super) signatures: Option<Vec<SignatureScheme>>,
 }
 
 /// What was settled at acquisition.
@@ -196,6 +198,8 @@ pub(super) struct Policy {
     pub(super) protocols: Protocols,
     pub(super) cipher_suites: Vec<CipherSuite>,
     pub(super) groups: Vec<NamedGroup>,
+    /// What both sides may sign with; `None` is whatever the engine can do.
+    pub(super) signatures: Option<Arc<[SignatureScheme]>>,
     pub(super) provider: Arc<CryptoProvider>,
 }
 
@@ -217,6 +221,9 @@ impl Policy {
         let mut cipher_suites =
             select(request.cipher_suites.as_deref(), CipherSuite::ALL, CipherSuite::from_id);
         let groups = select(request.groups.as_deref(), NamedGroup::DEFAULT, NamedGroup::from_id);
+        if let Some(allowed) = &request.signatures {
+            cipher_suites.retain(|suite| allowed.iter().any(|scheme| fits(*scheme, *suite)));
+        }
         for version in [Protocols::TLS1_2, Protocols::TLS1_3] {
             let suite = cipher_suites.iter().any(|suite| suite.protocol() == version);
             let group = groups.iter().any(|group| version == Protocols::TLS1_3 || group.usable_in_tls12());
@@ -225,7 +232,7 @@ impl Policy {
             }
         }
         if protocols.is_empty() {
-            return Err(mismatch("no protocol version is left with both a cipher suite and a group"));
+            return Err(mismatch("no protocol version is left with a cipher suite, a group and a signature"));
         }
         cipher_suites.retain(|suite| protocols.contains(suite.protocol()));
         let provider = CryptoProvider {
@@ -233,7 +240,8 @@ impl Policy {
             kx_groups: groups.iter().map(|group| group.engine()).collect(),
             ..aws_lc_rs::default_provider()
         };
-        Ok(Self { protocols, cipher_suites, groups, provider: Arc::new(provider) })
+        let signatures = request.signatures.as_deref().map(Arc::from);
+        Ok(Self { protocols, cipher_suites, groups, signatures, provider: Arc::new(provider) })
     }
 
     /// The versions as the engine wants them.
@@ -257,6 +265,24 @@ impl fmt::Debug for Policy {
             .field("groups", &self.groups)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a handshake with this suite can be signed so, by an engine that knows the scheme.
+fn fits(scheme: SignatureScheme, suite: CipherSuite) -> bool {
+    let for_rsa = match scheme {
+        SignatureScheme::RSA_PKCS1_SHA256
+        | SignatureScheme::RSA_PKCS1_SHA384
+        | SignatureScheme::RSA_PKCS1_SHA512 => return suite.name().contains("_RSA_"),
+        SignatureScheme::RSA_PSS_RSAE_SHA256
+        | SignatureScheme::RSA_PSS_RSAE_SHA384
+        | SignatureScheme::RSA_PSS_RSAE_SHA512 => true,
+        SignatureScheme::ECDSA_SECP256R1_SHA256
+        | SignatureScheme::ECDSA_SECP384R1_SHA384
+        | SignatureScheme::ECDSA_SECP521R1_SHA512
+        | SignatureScheme::ED25519 => false,
+        _ => return false,
+    };
+    suite.protocol() == Protocols::TLS1_3 || suite.name().contains("_RSA_") == for_rsa
 }
 
 /// The known ones among `ids`, in that order and each once.

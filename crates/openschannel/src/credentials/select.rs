@@ -7,7 +7,8 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::ServerName;
 
-use super::{Identity, slot};
+use super::signing::restricted;
+use super::{Identity, SignatureScheme, slot};
 
 /// Section 6.1: the first whose key fits and whose names match, else the first whose key fits.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub(super) struct IdentityResolver {
 }
 
 impl IdentityResolver {
-    pub(super) fn new(identities: &[Identity]) -> Self {
-        Self { keys: identities.iter().map(|identity| Arc::clone(identity.certified())).collect() }
+    pub(super) fn new(identities: &[Identity], allowed: Option<&Arc<[SignatureScheme]>>) -> Self {
+        Self { keys: identities.iter().map(|identity| restricted(identity.certified(), allowed)).collect() }
     }
 
     fn choose(

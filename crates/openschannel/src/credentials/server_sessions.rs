@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::CryptoProvider;
@@ -330,30 +330,45 @@ impl StoresServerSessions for EngineServerSessions {
     }
 }
 
-/// rustls' own tickets, in the envelope.
+/// Tickets under rustls' own keys or shared ones, in the envelope.
 #[derive(Debug)]
 pub(super) struct EngineTickets {
-    pub(super) inner: Arc<dyn ProducesTickets>,
+    inner: RwLock<Arc<dyn ProducesTickets>>,
     pub(super) rules: Arc<SessionRules>,
+}
+
+impl EngineTickets {
+    pub(super) fn new(inner: Arc<dyn ProducesTickets>, rules: Arc<SessionRules>) -> Self {
+        Self { inner: RwLock::new(inner), rules }
+    }
+
+    /// From now on tickets are made and read with other keys.
+    pub(super) fn replace(&self, inner: Arc<dyn ProducesTickets>) {
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = inner;
+    }
+
+    fn inner(&self) -> Arc<dyn ProducesTickets> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl ProducesTickets for EngineTickets {
     /// Asked while a ClientHello is answered: a context without sessions does not promise a ticket.
     fn enabled(&self) -> bool {
-        self.inner.enabled() && self.rules.in_force()
+        self.inner().enabled() && self.rules.in_force()
     }
 
     fn lifetime(&self) -> u32 {
         let lifespan = u32::try_from(self.rules.lifespan.as_secs()).unwrap_or(u32::MAX);
-        lifespan.min(self.inner.lifetime())
+        lifespan.min(self.inner().lifetime())
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.inner.encrypt(&self.rules.wrap(plain)?)
+        self.inner().encrypt(&self.rules.wrap(plain)?)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        let envelope = Zeroizing::new(self.inner.decrypt(cipher)?);
+        let envelope = Zeroizing::new(self.inner().decrypt(cipher)?);
         self.rules.unwrap(&envelope)
     }
 }

@@ -81,6 +81,7 @@ impl Settings {
             validation: self.validation,
             check_name,
             flags: self.flags,
+            signatures: policy.signatures.clone(),
             algorithms: policy.provider.signature_verification_algorithms,
         })
     }
@@ -123,6 +124,14 @@ macro_rules! common_settings {
             #[must_use]
             pub fn group_ids(mut self, ids: impl IntoIterator<Item = u16>) -> Self {
                 self.settings.policy.groups = Some(ids.into_iter().collect());
+                self
+            }
+
+            /// Signature schemes to allow: what the peer may sign the handshake and its certificates with, and what the own
+            /// keys sign with. Unknown ones are ignored beside known ones. Default: all the engine can do.
+            #[must_use]
+            pub fn signature_schemes(mut self, schemes: &[SignatureScheme]) -> Self {
+                self.settings.policy.signatures = Some(schemes.to_vec());
                 self
             }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::SignatureAlgorithm;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::sign::{Signer, SigningKey};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 use super::slot;
@@ -174,6 +174,40 @@ impl SigningKey for EngineKey {
             KeyAlgorithm::Ecdsa => SignatureAlgorithm::ECDSA,
             KeyAlgorithm::Ed25519 => SignatureAlgorithm::ED25519,
         }
+    }
+}
+
+/// The key as a credential may use it that allows only some schemes.
+pub(super) fn restricted(
+    key: &Arc<CertifiedKey>,
+    allowed: Option<&Arc<[SignatureScheme]>>,
+) -> Arc<CertifiedKey> {
+    let Some(allowed) = allowed else { return Arc::clone(key) };
+    let inner = Arc::clone(&key.key);
+    let mut certified = CertifiedKey::clone(key);
+    certified.key = Arc::new(RestrictedKey { inner, allowed: Arc::clone(allowed) });
+    Arc::new(certified)
+}
+
+#[derive(Debug)]
+struct RestrictedKey {
+    inner: Arc<dyn SigningKey>,
+    allowed: Arc<[SignatureScheme]>,
+}
+
+impl SigningKey for RestrictedKey {
+    fn choose_scheme(&self, offered: &[rustls::SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let allowed =
+            |scheme: &rustls::SignatureScheme| self.allowed.contains(&SignatureScheme((*scheme).into()));
+        self.inner.choose_scheme(&offered.iter().copied().filter(allowed).collect::<Vec<_>>())
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        self.inner.public_key()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.inner.algorithm()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+#[cfg(feature = "system-trust")]
 use super::platform::SystemTrust;
 use super::roots::TrustedRoots;
 use crate::alert::{Alert, AlertDescription, LocalFailure};
@@ -178,7 +179,8 @@ impl From<Rejection> for Error {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Trust {
-    /// The operating system's roots, through its own validation where it has one.
+    /// The operating system's roots, through its own validation where it has one. Trusts nobody in a build without the
+    /// feature `system-trust`.
     #[default]
     System,
     /// These root certificates (DER) and no others. A peer that presents one of them as its own certificate is
@@ -211,7 +213,10 @@ impl Trust {
     /// `SEC_E_UNKNOWN_CREDENTIALS`: one of the roots is no certificate.
     pub(super) fn into_verifier(self) -> Result<Arc<dyn PeerVerifier>, Error> {
         Ok(match self {
+            #[cfg(feature = "system-trust")]
             Self::System => Arc::new(SystemTrust::default()),
+            #[cfg(not(feature = "system-trust"))]
+            Self::System => Arc::new(TrustedRoots::new(Vec::new())?),
             Self::Roots(roots) => Arc::new(TrustedRoots::new(roots)?),
             Self::Custom(verifier) => verifier,
         })

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
+#[cfg(any(test, feature = "system-trust"))]
 use x509_parser::extensions::GeneralName;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::time::ASN1Time;
@@ -111,6 +112,7 @@ pub(super) fn allows(der: &[u8], usage: Usage) -> bool {
 
 /// A name this certificate is valid for, made concrete where it is a wildcard. For validation that must not depend
 /// on the name, through an interface that wants one.
+#[cfg(any(test, feature = "system-trust"))]
 pub(super) fn some_name(der: &[u8]) -> Option<String> {
     let certificate = parse(der)?;
     let names = certificate.subject_alternative_name().ok()??;

@@ -309,6 +309,7 @@ fn manual_validation_accepts_and_deferred_validation_tells() {
     }
 }
 
+#[cfg(feature = "system-trust")]
 #[test]
 fn the_systems_roots_do_not_know_a_stranger() {
     let key = KeyPair::generate().unwrap();
