@@ -10,7 +10,7 @@
 pub mod types;
 
 #[cfg(not(windows))]
-mod wincrypt;
+pub mod wincrypt;
 #[cfg(not(windows))]
 use wincrypt as certificates;
 #[cfg(windows)]
@@ -29,6 +29,7 @@ mod elsewhere;
 mod extensions;
 mod function_table;
 mod handles;
+mod leaks;
 mod memory;
 mod messages;
 mod packages;

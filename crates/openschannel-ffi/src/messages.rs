@@ -23,7 +23,7 @@ use crate::types::{
 /// - SEC_E_INVALID_TOKEN: a buffer is missing, is twice there, overlaps another one or is read-only.
 /// - SEC_E_BUFFER_TOO_SMALL: header or trailer is shorter than SECPKG_ATTR_STREAM_SIZES says.
 /// - SEC_E_ENCRYPT_FAILURE: more than cbMaximumMessage bytes, or the key may protect no more records.
-/// - SEC_E_CONTEXT_EXPIRED: closed, failed, or a handshake message waits for the next token call.
+/// - SEC_E_CONTEXT_EXPIRED: closed or failed, and the three lengths become zero; or a handshake message waits for the next token call.
 /// - SEC_E_QOP_NOT_SUPPORTED: another `fQOP`.
 ///
 /// # Safety
@@ -44,6 +44,10 @@ pub unsafe extern "system" fn EncryptMessage(
         contexts().sending(handle, |half| {
             let message = message?.ok_or(ErrorStatus::InvalidToken)?;
             let parts = Parts::find(&message)?;
+            if half.is_closed() {
+                parts.empty(&message);
+                return Err(ErrorStatus::ContextExpired);
+            }
             match fQOP {
                 // SAFETY: `Parts::find` made sure that no two of the buffers overlap; the rest is the caller's promise.
                 0 => unsafe { parts.encrypt(half, &message) },
@@ -240,6 +244,13 @@ impl Parts {
         trailer.get_mut(..back.len()).ok_or(ErrorStatus::InternalError)?.copy_from_slice(back);
         self.report(message, front.len(), back.len());
         Ok(())
+    }
+
+    /// Nothing to send. Poco takes SEC_E_CONTEXT_EXPIRED for a success and sends what the lengths say, which would be the plaintext.
+    fn empty(&self, message: &Descriptor) {
+        for (index, buffer, _) in [&self.header, &self.data, &self.trailer] {
+            message.set(*index, SecBuffer { len: 0, ..*buffer });
+        }
     }
 
     fn report(&self, message: &Descriptor, header: usize, trailer: usize) {

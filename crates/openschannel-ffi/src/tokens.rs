@@ -6,6 +6,8 @@
 //!
 //! Nothing is written before the provider has answered, so the same descriptor may serve as input and output.
 
+use std::sync::Arc;
+
 use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{ControlToken, Role, SecurityContext, TokenOutcome};
 
@@ -13,6 +15,7 @@ use crate::attributes::Requested;
 use crate::boundary::{self, Answer, plain};
 use crate::buffers::Descriptor;
 use crate::context::{Companion, Held};
+use crate::credentials::Credential;
 use crate::elsewhere;
 use crate::handles::{Connection, contexts, credentials};
 use crate::strings;
@@ -428,12 +431,15 @@ impl Call {
         context: &mut SecurityContext,
         companion: &mut Companion,
     ) -> Result<Told, ErrorStatus> {
+        let mut other = None;
         if !self.phCredential.is_null() {
             // SAFETY: the caller's promise.
             let given = credentials().get(unsafe { elsewhere::read_handle(self.phCredential) }?)?;
             given.is_for(companion.role)?;
             // It may change: another certificate, say, behind SEC_I_INCOMPLETE_CREDENTIALS.
-            companion.credential = given;
+            if !Arc::ptr_eq(&given, &companion.credential) {
+                other = Some(given);
+            }
         }
         // SAFETY: the caller's promise.
         let input = unsafe { Input::read(self.pInput) }?;
@@ -446,7 +452,7 @@ impl Call {
         // SAFETY: the caller's promise.
         let mut output = unsafe { Output::read(self.pOutput, self.allocates()) }?;
         let was_established = context.is_established();
-        let outcome = step(context, companion, token, &mut output);
+        let outcome = step(context, companion, other, token, &mut output);
         let answer = match &outcome {
             Ok(outcome) => {
                 self.write_success(&input, &output, outcome);
@@ -541,6 +547,7 @@ const BARE: u32 = isc::CONFIDENTIALITY | isc::SEQUENCE_DETECT | isc::REPLAY_DETE
 fn step(
     context: &mut SecurityContext,
     companion: &mut Companion,
+    other: Option<Arc<Credential>>,
     token: &[u8],
     output: &mut Output,
 ) -> Result<TokenOutcome, Error> {
@@ -555,11 +562,16 @@ fn step(
         Held::Nothing | Held::Unanswered(_) => token,
     };
     let outcome = match companion.role {
-        Role::Client => companion.credential.outbound(None).and_then(|credentials| {
-            context.initialize_security_context(Some(&credentials), input, output.room())
-        }),
+        Role::Client => {
+            other.as_ref().map(|other| other.outbound(None)).transpose().and_then(|credentials| {
+                context.initialize_security_context(credentials.as_ref(), input, output.room())
+            })
+        }
         Role::Server => context.accept_security_context(input, output.room()),
     };
+    if let (Some(other), Ok(_)) = (other, &outcome) {
+        companion.credential = other;
+    }
     match outcome {
         Ok(outcome) => {
             let unread = outcome.extra.saturating_sub(token.len());

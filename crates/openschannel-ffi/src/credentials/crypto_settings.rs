@@ -217,3 +217,138 @@ impl Mode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that finds the unexpected is to stop there")]
+
+    use openschannel::credentials::{CipherSuite, Protocols};
+
+    use super::super::Extras;
+    use super::*;
+
+    fn everything() -> Offer {
+        let extras = Extras {
+            groups: Some(NamedGroup::ALL.iter().map(|group| group.id()).collect()),
+            cipher_suites: Some(CipherSuite::ALL.iter().map(|suite| suite.id()).collect()),
+            ..Extras::default()
+        };
+        Offer::new(Protocols::SUPPORTED, &extras)
+    }
+
+    /// Numbers of what a setting takes away: suites, groups, schemes.
+    fn taken(
+        usage: i32,
+        name: &str,
+        modes: &[&str],
+        least: u32,
+        most: u32,
+    ) -> (Vec<u16>, Vec<u16>, Vec<u16>) {
+        let modes = modes.iter().map(|&mode| mode.to_owned()).collect();
+        let before = everything();
+        let mut after = before.clone();
+        Denied::new(usage, name, modes, least, most).unwrap().remove_from(&mut after);
+        let gone =
+            |before: Vec<u16>, after: Vec<u16>| before.into_iter().filter(|id| !after.contains(id)).collect();
+        let ids = |offer: &Offer| {
+            (
+                offer.suites.iter().map(|suite| suite.id()).collect::<Vec<_>>(),
+                offer.groups.iter().map(|group| group.id()).collect::<Vec<_>>(),
+                offer.schemes.iter().map(|scheme| scheme.0).collect::<Vec<_>>(),
+            )
+        };
+        let (before, after) = (ids(&before), ids(&after));
+        let mut schemes: Vec<u16> = gone(before.2, after.2);
+        schemes.sort_unstable();
+        (gone(before.0, after.0), gone(before.1, after.1), schemes)
+    }
+
+    const NOTHING: (Vec<u16>, Vec<u16>, Vec<u16>) = (vec![], vec![], vec![]);
+
+    fn suites(ids: &[u16]) -> (Vec<u16>, Vec<u16>, Vec<u16>) {
+        (ids.to_vec(), vec![], vec![])
+    }
+
+    fn groups(ids: &[u16]) -> (Vec<u16>, Vec<u16>, Vec<u16>) {
+        (vec![], ids.to_vec(), vec![])
+    }
+
+    fn schemes(ids: &[u16]) -> (Vec<u16>, Vec<u16>, Vec<u16>) {
+        (vec![], vec![], ids.to_vec())
+    }
+
+    #[test]
+    fn ciphers_and_modes() {
+        let aes = suites(&[0x1302, 0x1301, 0xc02c, 0xc02b, 0xc030, 0xc02f]);
+        assert_eq!(taken(2, "AES", &[], 0, 0), aes);
+        assert_eq!(taken(2, "aes", &["ChainingModeGCM", "ChainingModeCBC"], 0, 0), aes);
+        assert_eq!(taken(2, "AES", &["ChainingModeCBC"], 0, 0), NOTHING);
+        assert_eq!(taken(2, "AES", &["ChainingModeCCM"], 0, 0), NOTHING);
+        assert_eq!(taken(2, "AES", &[], 256, 0), suites(&[0x1301, 0xc02b, 0xc02f]));
+        assert_eq!(taken(2, "AES", &["ChainingModeGCM"], 0, 128), suites(&[0x1302, 0xc02c, 0xc030]));
+        assert_eq!(taken(2, "CHACHA20_POLY1305", &[], 0, 0), suites(&[0x1303, 0xcca9, 0xcca8]));
+        for unused in ["RC4", "3DES", "DES", "RC2", "NULL", "MD5", ""] {
+            assert_eq!(taken(2, unused, &[], 0, 0), NOTHING, "{unused}");
+            assert_eq!(taken(2, unused, &[], 64, 128), NOTHING, "{unused}");
+        }
+        for other_usage in [0, 1, 3, 4] {
+            assert_eq!(taken(other_usage, "AES", &[], 0, 0), NOTHING);
+        }
+    }
+
+    #[test]
+    fn digests() {
+        assert_eq!(taken(3, "SHA384", &[], 0, 0), suites(&[0x1302, 0xc02c, 0xc030]));
+        assert_eq!(taken(3, "SHA256", &[], 0, 0).0.len(), 6);
+        for unused in ["SHA1", "SHA512", "MD5"] {
+            assert_eq!(taken(3, unused, &[], 0, 0), NOTHING);
+        }
+        assert_eq!(taken(1, "SHA256", &[], 0, 0), schemes(&[0x0401, 0x0403, 0x0804]));
+        assert_eq!(taken(4, "SHA512", &[], 0, 0), schemes(&[0x0601, 0x0603, 0x0806]));
+    }
+
+    #[test]
+    fn key_exchange() {
+        assert_eq!(taken(0, "ECDH", &[], 0, 0), groups(&[0x11ec, 0x1d, 0x17, 0x18, 0x11eb]));
+        assert_eq!(taken(0, "ECDH_P256", &[], 0, 0), groups(&[0x17, 0x11eb]));
+        assert_eq!(taken(0, "ECDH_P384", &[], 0, 0), groups(&[0x18]));
+        assert_eq!(taken(0, "ECDH_P521", &[], 0, 0), NOTHING);
+        for name in ["curve25519", "25519", "x25519"] {
+            assert_eq!(taken(0, name, &[], 0, 0), groups(&[0x11ec, 0x1d]), "{name}");
+        }
+        assert_eq!(taken(0, "ML-KEM", &[], 0, 0), groups(&[0x11ec, 0x11eb, 0x0201, 0x0202]));
+        assert_eq!(taken(0, "ECDH", &[], 384, 0), groups(&[0x11ec, 0x1d, 0x17, 0x11eb]));
+        assert_eq!(taken(0, "ECDH", &[], 0, 256), groups(&[0x18]));
+        // Suites with static RSA or finite-field DH are not here to be denied.
+        assert_eq!(taken(0, "RSA", &[], 0, 0), NOTHING);
+        assert_eq!(taken(0, "DH", &[], 0, 2048), NOTHING);
+    }
+
+    #[test]
+    fn signatures_and_paddings() {
+        let (pkcs1, pss) = ([0x0401, 0x0501, 0x0601], [0x0804, 0x0805, 0x0806]);
+        for usage in [1, 4] {
+            let rsa = schemes(&[&pkcs1[..], &pss[..]].concat());
+            assert_eq!(taken(usage, "RSA", &[], 0, 0), rsa);
+            assert_eq!(taken(usage, "RSA", &["SCH_RSA_PSS_PAD"], 0, 0), schemes(&pss));
+            assert_eq!(taken(usage, "RSA", &["SCH_RSA_PKCS_PAD"], 0, 0), schemes(&pkcs1));
+            assert_eq!(taken(usage, "RSA", &[], 1024, 16384), NOTHING);
+            assert_eq!(taken(usage, "RSA", &[], 3072, 0), rsa);
+            assert_eq!(taken(usage, "ECDSA", &[], 0, 0), schemes(&[0x0403, 0x0503, 0x0603]));
+            assert_eq!(taken(usage, "ECDSA", &[], 384, 384), schemes(&[0x0403, 0x0603]));
+            assert_eq!(taken(usage, "ECDSA_P256", &[], 0, 0), schemes(&[0x0403]));
+            assert_eq!(taken(usage, "ECDSA_P521", &[], 0, 0), schemes(&[0x0603]));
+            assert_eq!(taken(usage, "DSA", &[], 0, 0), NOTHING);
+        }
+    }
+
+    #[test]
+    fn settings_that_contradict_themselves_are_refused() {
+        for name in ["ECDH_P256", "ECDSA_P384", "SHA256", "CHACHA20_POLY1305", "curve25519"] {
+            assert!(Denied::new(0, name, Vec::new(), 1, 0).is_none(), "{name}");
+            assert!(Denied::new(0, name, Vec::new(), 0, 1).is_none(), "{name}");
+        }
+        assert!(Denied::new(5, "AES", Vec::new(), 0, 0).is_none());
+        assert!(Denied::new(-1, "AES", Vec::new(), 0, 0).is_none());
+    }
+}

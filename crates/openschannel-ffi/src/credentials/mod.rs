@@ -8,6 +8,10 @@
 
 mod algorithms;
 mod c_memory;
+/// The provider's fixtures: certificates, and two contexts that talk.
+#[cfg(test)]
+#[path = "../../../openschannel/tests/common/mod.rs"]
+pub(crate) mod common;
 mod crypto_settings;
 mod flags;
 mod key_log;
@@ -74,10 +78,13 @@ impl Credential {
 
     /// SEC_E_INVALID_HANDLE unless it is for this side.
     pub(crate) fn is_for(&self, role: Role) -> Result<(), ErrorStatus> {
-        match (&self.side, role) {
-            (Side::Outbound(_), Role::Client) | (Side::Inbound(_), Role::Server) => Ok(()),
-            _ => Err(ErrorStatus::InvalidHandle),
-        }
+        let inbound = role == Role::Server;
+        if self.variants.is_inbound() == inbound { Ok(()) } else { Err(ErrorStatus::InvalidHandle) }
+    }
+
+    /// Whose it is, in words.
+    pub(crate) fn role_name(&self) -> &'static str {
+        if self.variants.is_inbound() { "server" } else { "client" }
     }
 
     /// ptsExpiry: the earliest end of a certificate, else the end of time.

@@ -1,11 +1,12 @@
 //! What AcquireCredentialsHandle was asked for, in memory of our own.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use openschannel::credentials::{Identity, PostHandshake, Protocols, Trust};
 use openschannel::status::{Error, ErrorStatus};
 
 use crate::certificates::{self, CERT_CONTEXT, HCERTSTORE};
+use crate::time;
 use crate::types::{TimeStamp, cred_flags};
 
 use super::algorithms::AllowList;
@@ -65,7 +66,7 @@ impl Request {
     /// ptsExpiry.
     pub(super) fn expiry(&self) -> TimeStamp {
         let first = self.identities.iter().filter_map(Identity::expiry).min();
-        first.map_or(END_OF_TIME, time_stamp)
+        first.map_or(time::NEVER, time::stamp)
     }
 }
 
@@ -123,41 +124,5 @@ impl Certificates {
             unsafe { certificates::trust(self.root_store, self.flags, inbound) }?
         };
         Ok((identities, trust))
-    }
-}
-
-pub(super) const END_OF_TIME: TimeStamp = TimeStamp { low: u32::MAX, high: i32::MAX };
-
-/// A FILETIME; times before 1601 are its zero.
-pub(crate) fn time_stamp(time: SystemTime) -> TimeStamp {
-    const UNIX_EPOCH_IN_FILETIME: i128 = 116_444_736_000_000_000;
-    const NANOSECONDS_PER_TICK: u128 = 100;
-    let ticks = |duration: Duration| {
-        i128::try_from(duration.as_nanos() / NANOSECONDS_PER_TICK).unwrap_or(i128::MAX / 2)
-    };
-    let since_unix = match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => ticks(after),
-        Err(before) => -ticks(before.duration()),
-    };
-    let ticks = (UNIX_EPOCH_IN_FILETIME + since_unix).clamp(0, i64::MAX.into());
-    let bytes = ticks.to_le_bytes();
-    let [a, b, c, d, e, f, g, h, ..] = bytes;
-    TimeStamp { low: u32::from_le_bytes([a, b, c, d]), high: i32::from_le_bytes([e, f, g, h]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_become_filetimes() {
-        assert_eq!(time_stamp(UNIX_EPOCH), TimeStamp { low: 0xD53E_8000, high: 0x019D_B1DE });
-        let later = UNIX_EPOCH + Duration::new(1_700_000_000, 500);
-        // 133444736000000005 = 0x01DA17745B3EC005... in two halves.
-        let ticks: u64 = 116_444_736_000_000_000 + 17_000_000_000_000_000 + 5;
-        let halves = time_stamp(later);
-        assert_eq!(u64::from(halves.low) | (u64::from(halves.high.cast_unsigned()) << 32), ticks);
-        let before_1601 = UNIX_EPOCH - Duration::from_secs(400 * 366 * 24 * 60 * 60);
-        assert_eq!(time_stamp(before_1601), TimeStamp { low: 0, high: 0 });
     }
 }

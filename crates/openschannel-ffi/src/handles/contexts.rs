@@ -148,6 +148,17 @@ impl Contexts {
         self.0.could_be(handle)
     }
 
+    /// A line for each that is alive; one that a call is running on is left out.
+    pub(crate) fn live(&self) -> Vec<String> {
+        let live = self.0.used().filter_map(|entry| {
+            let send = entry.send.0.try_lock().ok()?;
+            let companion = send.companion.as_ref()?;
+            let state = if send.half.is_some() { "established" } else { "unfinished or failed" };
+            Some(format!("{state} context of a {} (DeleteSecurityContext)", companion.credential.role_name()))
+        });
+        live.collect()
+    }
+
     #[inline]
     fn find(&self, handle: SecHandle) -> Result<(&Entry, Name), ErrorStatus> {
         self.0.find(handle).ok_or(ErrorStatus::InvalidHandle)

@@ -6,6 +6,7 @@ use openschannel::status::ErrorStatus;
 
 use super::table::{Kind, Table, next_generation};
 use crate::credentials::Credential;
+use crate::leaks;
 use crate::types::SecHandle;
 
 static CREDENTIALS: Credentials = Credentials(Table::new(Kind::Credential));
@@ -30,6 +31,7 @@ struct Slot {
 impl Credentials {
     /// Gives a credential its handle.
     pub(crate) fn insert(&self, credential: Credential) -> Result<SecHandle, ErrorStatus> {
+        leaks::watch();
         let index = self.0.reserve().ok_or(ErrorStatus::InsufficientMemory)?;
         let entry = self.0.entry(index).ok_or(ErrorStatus::InternalError)?;
         let mut slot = entry.lock();
@@ -52,6 +54,13 @@ impl Credentials {
     /// Whether the handle looks like one of these, valid or not.
     pub(crate) fn could_be(&self, handle: SecHandle) -> bool {
         self.0.could_be(handle)
+    }
+
+    /// A line for each that is alive.
+    pub(crate) fn live(&self) -> Vec<String> {
+        let live = self.0.used().filter_map(|entry| entry.lock().credential.clone());
+        live.map(|credential| format!("credential of a {} (FreeCredentialsHandle)", credential.role_name()))
+            .collect()
     }
 
     /// FreeCredentialsHandle.

@@ -84,6 +84,12 @@ impl<E: Default> Table<E> {
         self.chunks[chunk].get()?.get(offset)
     }
 
+    /// Every entry that was ever used.
+    pub(super) fn used(&self) -> impl Iterator<Item = &E> {
+        let used = self.free.lock().unwrap_or_else(PoisonError::into_inner).unused;
+        (0..used).filter_map(|index| self.entry(index))
+    }
+
     pub(super) fn handle(&self, index: usize, generation: usize) -> SecHandle {
         SecHandle {
             lower: (self.kind as usize) << KIND_SHIFT | (index + 1),

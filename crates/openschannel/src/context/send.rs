@@ -9,7 +9,7 @@ use crate::record::{ContentType, Exhausted, MAX_PLAINTEXT, Sealer};
 use crate::status::{Error, ErrorStatus};
 
 use super::closure::Shared;
-use super::table::{self, Emission, Message, Waiting};
+use super::table::{self, Emission, Message, State, Waiting};
 use super::token::TokenBuffer;
 
 /// KeyUpdate with one byte that says whether the peer is to update as well (RFC 8446 section 4.6.3).
@@ -227,6 +227,12 @@ impl SendHalf {
     /// What was captured when the handshake finished.
     pub fn attributes(&self) -> &Attributes {
         &self.attributes
+    }
+
+    /// Whether nothing can be encrypted any more: by the own close, or because the connection has failed. A handshake message that waits
+    /// (compatible mode) is no such end.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.shared.state(), State::LocalClosed | State::BothClosed | State::Failed)
     }
 
     /// Bytes before the data in every record: [`StreamSizes::header`](crate::attributes::StreamSizes).

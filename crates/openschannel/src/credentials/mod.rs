@@ -20,6 +20,7 @@ mod keylog;
 #[cfg(test)]
 pub(crate) mod observed;
 mod outbound;
+mod path;
 mod pfx;
 #[cfg(feature = "system-trust")]
 mod platform;
@@ -42,6 +43,9 @@ pub use clock::{Clock, SystemClock};
 pub use identity::Identity;
 pub use inbound::{InboundBuilder, InboundCredentials};
 pub use keylog::{KeyLog, KeyLogFile};
+pub use path::{PathFailure, SignatureCheck, check_signature, is_valid_for_name, verify_path};
+pub use pfx::{PfxCertificate, PfxContents, PfxError};
+pub use platform::system_roots;
 pub use outbound::{OutboundBuilder, OutboundCredentials};
 pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;

@@ -106,15 +106,20 @@ fn rejection(error: &EngineError, end_entity: &[u8]) -> Rejection {
     Rejection::new(status).because(cause.to_string())
 }
 
-fn load_roots() -> Option<TrustedRoots> {
+/// The operating system's root certificates in DER, read anew by every call; none when there are none to be found.
+pub fn system_roots() -> Vec<Vec<u8>> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "a part of the system's roots could not be loaded");
     }
     // System stores hold the occasional certificate that cannot be a root; it must not cost all others.
     let usable = found.certs.into_iter().map(|root| root.to_vec());
-    let usable: Vec<_> = usable.filter(|root| TrustedRoots::new(vec![root.clone()]).is_ok()).collect();
-    if usable.is_empty() { None } else { TrustedRoots::new(usable).ok() }
+    usable.filter(|root| TrustedRoots::new(vec![root.clone()]).is_ok()).collect()
+}
+
+fn load_roots() -> Option<TrustedRoots> {
+    let roots = system_roots();
+    if roots.is_empty() { None } else { TrustedRoots::new(roots).ok() }
 }
 
 fn no_roots() -> Rejection {

@@ -116,3 +116,8 @@ fn system_failed(what: &'static str, code: u32) -> Error {
         .because(format!("{what} failed with 0x{code:08X}"))
         .by(Fault::Local)
 }
+
+/// A line for each object that is alive: certificates are the system's, which counts them itself.
+pub(crate) fn outstanding() -> Vec<String> {
+    Vec::new()
+}

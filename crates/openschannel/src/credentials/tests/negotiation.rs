@@ -163,3 +163,76 @@ fn handles_keep_what_contexts_are_to_do() {
     let server = InboundCredentials::builder().client_auth(ClientAuth::Request).acquire().unwrap();
     assert_eq!((server.post_handshake(), server.rekey_after()), (PostHandshake::Quiet, None));
 }
+
+#[test]
+fn signatures_are_what_both_sides_allow() {
+    use crate::credentials::SignatureScheme as Scheme;
+    let authority = Authority::new("Root");
+    let server = |schemes: &[Scheme]| {
+        let builder = InboundCredentials::builder().identity(authority.identity(&["a.example"]));
+        builder.signature_schemes(schemes).acquire().unwrap()
+    };
+    let client = |version, schemes: &[Scheme]| {
+        let builder = OutboundCredentials::builder().trust(authority.trust()).protocols(version);
+        builder.signature_schemes(schemes).acquire().unwrap()
+    };
+    let (p256, p384) = (Scheme::ECDSA_SECP256R1_SHA256, Scheme::ECDSA_SECP384R1_SHA384);
+    for version in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let both = connect(&client(version, &[p384, p256]), &server(&[p256]), "a.example").succeeded();
+        let told = &both.server_slot.peer_signature_schemes;
+        assert!(
+            told.contains(&p256.0) && told.iter().all(|scheme| [p256.0, p384.0].contains(scheme)),
+            "{told:x?}"
+        );
+        // The key is P-256: neither may it sign with what the server denies it, nor with what the client did not offer.
+        let unwilling = connect(
+            &client(version, &[p384, p256]),
+            &server(&[Scheme::RSA_PSS_RSAE_SHA256, p384]),
+            "a.example",
+        );
+        assert!(unwilling.server.is_err(), "{version:?}");
+    }
+}
+
+#[test]
+fn signatures_decide_about_suites_and_versions() {
+    use crate::credentials::SignatureScheme as Scheme;
+    let with = |schemes: &[Scheme]| {
+        let builder = OutboundCredentials::builder().signature_schemes(schemes);
+        builder
+            .acquire()
+            .map(|client| (client.protocols(), client.cipher_suites().len()))
+            .map_err(|e| e.status())
+    };
+    assert_eq!(with(&[Scheme::RSA_PKCS1_SHA256]), Ok((Protocols::TLS1_2, 3)));
+    assert_eq!(with(&[Scheme::RSA_PSS_RSAE_SHA256]), Ok((Protocols::SUPPORTED, 6)));
+    assert_eq!(with(&[Scheme::ED25519, Scheme(0x9999)]), Ok((Protocols::SUPPORTED, 6)));
+    assert_eq!(with(&[Scheme::ED25519, Scheme::RSA_PKCS1_SHA512]), Ok((Protocols::SUPPORTED, 9)));
+    for none in [&[][..], &[Scheme::RSA_PKCS1_SHA1, Scheme::ED448]] {
+        assert_eq!(with(none), Err(ErrorStatus::AlgorithmMismatch));
+    }
+}
+
+#[test]
+fn tickets_under_shared_keys_resume_at_another_credential() {
+    let authority = Authority::new("Root");
+    let server = |keys: &[TicketKey]| {
+        let server =
+            InboundCredentials::builder().identity(authority.identity(&["a.example"])).acquire().unwrap();
+        server.set_ticket_keys(keys).unwrap();
+        server
+    };
+    let (one, two) = (TicketKey::new([1; 16], &[1; 64]).unwrap(), TicketKey::new([2; 16], &[2; 64]).unwrap());
+    for version in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let client =
+            OutboundCredentials::builder().trust(authority.trust()).protocols(version).acquire().unwrap();
+        let (old, new, foreign) =
+            (server(&[one.clone()]), server(&[two.clone(), one.clone()]), server(&[two.clone()]));
+        let resumed = |server| connect(&client, server, "a.example").succeeded().resumed();
+        assert!(!resumed(&old));
+        assert!(resumed(&new), "{version:?}");
+        assert!(resumed(&foreign), "under the new key: {version:?}");
+        assert!(!resumed(&old), "which the old server has not got: {version:?}");
+    }
+    assert_eq!(server(&[one]).set_ticket_keys(&[]).unwrap_err().status(), ErrorStatus::InvalidParameter);
+}

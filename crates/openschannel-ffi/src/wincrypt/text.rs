@@ -1,0 +1,45 @@
+//! Strings of C: narrow ones in UTF-8, wide ones in UTF-16.
+
+use core::ffi::{CStr, c_char};
+
+/// No string that is passed here is longer; an array without an end is found out.
+const LONGEST: usize = 1 << 20;
+
+/// # Safety
+/// `text` is null or points to a string with its terminator.
+pub(super) unsafe fn from_narrow(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for the string; it is not null.
+    let text = unsafe { CStr::from_ptr(text) };
+    Some(text.to_string_lossy().into_owned())
+}
+
+/// # Safety
+/// `text` is null or points to a string with its terminator.
+pub(super) unsafe fn from_wide(text: *const u16) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    let mut units = Vec::new();
+    for position in 0..LONGEST {
+        let place = text.wrapping_add(position);
+        // SAFETY: the caller vouches for the string up to its terminator, which has not come yet.
+        match unsafe { place.read_unaligned() } {
+            0 => return Some(String::from_utf16_lossy(&units)),
+            unit => units.push(unit),
+        }
+    }
+    None
+}
+
+/// With its terminator.
+pub(super) fn to_wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
+/// With its terminator; nothing behind a NUL inside.
+pub(super) fn to_narrow(text: &str) -> Vec<u8> {
+    text.bytes().take_while(|&byte| byte != 0).chain([0]).collect()
+}
