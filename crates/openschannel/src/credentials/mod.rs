@@ -43,10 +43,11 @@ pub use clock::{Clock, SystemClock};
 pub use identity::Identity;
 pub use inbound::{InboundBuilder, InboundCredentials};
 pub use keylog::{KeyLog, KeyLogFile};
+pub use outbound::{OutboundBuilder, OutboundCredentials};
 pub use path::{PathFailure, SignatureCheck, check_signature, is_valid_for_name, verify_path};
 pub use pfx::{PfxCertificate, PfxContents, PfxError};
+#[cfg(feature = "system-trust")]
 pub use platform::system_roots;
-pub use outbound::{OutboundBuilder, OutboundCredentials};
 pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;
 pub use server_sessions::{MemoryServerSessions, ServerSessionStore};

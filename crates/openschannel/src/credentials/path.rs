@@ -144,9 +144,9 @@ fn algorithms() -> &'static [&'static dyn SignatureVerificationAlgorithm] {
 
 fn failure(error: &PathError) -> PathFailure {
     match error {
-        PathError::CertExpired { .. } | PathError::CertNotValidYet { .. } | PathError::InvalidCertValidity => {
-            PathFailure::Time
-        }
+        PathError::CertExpired { .. }
+        | PathError::CertNotValidYet { .. }
+        | PathError::InvalidCertValidity => PathFailure::Time,
         PathError::InvalidSignatureForPublicKey | PathError::UnknownIssuer => PathFailure::Signature,
         PathError::EndEntityUsedAsCa | PathError::PathLenConstraintViolated => PathFailure::BasicConstraints,
         PathError::NameConstraintViolation => PathFailure::NameConstraints,

@@ -78,7 +78,9 @@ impl PfxContents {
     pub fn looks_like_one(bytes: &[u8]) -> bool {
         const VERSION: &[u8] = &[3];
         let contents = |bytes| Any::from_der(bytes).ok();
-        let Some((_, outer)) = contents(bytes).filter(|(_, outer)| outer.tag() == Tag::Sequence) else { return false };
+        let Some((_, outer)) = contents(bytes).filter(|(_, outer)| outer.tag() == Tag::Sequence) else {
+            return false;
+        };
         let Some((rest, version)) = contents(outer.data) else { return false };
         let is_safe = |(_, safe): (_, Any<'_>)| safe.tag() == Tag::Sequence;
         version.tag() == Tag::Integer && version.data == VERSION && contents(rest).is_some_and(is_safe)
