@@ -5,6 +5,8 @@
 //! definition is met. GNU ld refuses; there, and elsewhere, the library is linked without versions. So a small library is tried
 //! first.
 
+#![allow(clippy::panic, reason = "a build that cannot go on says why and stops")]
+
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -44,16 +46,21 @@ fn linker_takes(script: &str, directory: &Path) -> bool {
     let library = directory.join("libprobe.so");
     write(&source, "#[unsafe(no_mangle)]\npub extern \"C\" fn probe() {}\n");
     let mut rustc = Command::new(variable("RUSTC"));
-    rustc.args(["--edition=2024", "--crate-type=cdylib", "--crate-name=probe", "--target"]).arg(variable("TARGET"));
+    rustc
+        .args(["--edition=2024", "--crate-type=cdylib", "--crate-name=probe", "--target"])
+        .arg(variable("TARGET"));
     rustc.arg(format!("-Clink-arg={script}")).arg(format!("-Clink-arg={}", versioned("probe")));
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }
     rustc.args(variable("CARGO_ENCODED_RUSTFLAGS").split('\u{1f}').filter(|flag| !flag.is_empty()));
-    let linked = rustc.arg("-o").arg(&library).arg(&source).output().is_ok_and(|output| output.status.success());
+    let linked =
+        rustc.arg("-o").arg(&library).arg(&source).output().is_ok_and(|output| output.status.success());
     // The version's name stands in the table of dynamic strings if, and only if, it was given.
     let name = format!("\0{VERSION}\0");
-    linked && fs::read(&library).is_ok_and(|bytes| bytes.windows(name.len()).any(|window| window == name.as_bytes()))
+    linked
+        && fs::read(&library)
+            .is_ok_and(|bytes| bytes.windows(name.len()).any(|window| window == name.as_bytes()))
 }
 
 fn variable(name: &str) -> String {

@@ -10,7 +10,8 @@ use std::{env, fs};
 #[test]
 fn the_library_exports_what_is_listed() {
     let (library, listed) = (library(), listed());
-    let exported = symbols(&library).into_iter().map(|symbol| symbol.split('@').next().unwrap().to_owned()).collect();
+    let exported =
+        symbols(&library).into_iter().map(|symbol| symbol.split('@').next().unwrap().to_owned()).collect();
     assert_same(&exported, &listed, "the library", "exports.txt");
 }
 
@@ -45,14 +46,18 @@ fn declarations(header: &str) -> Vec<String> {
     let words: Vec<&str> = header.split_whitespace().collect();
     // A pointer returned has its star there.
     let is_convention = |word: &str| matches!(word.trim_start_matches('*'), "SEC_ENTRY" | "WINAPI");
-    let names = words.windows(2).filter(|pair| is_convention(pair[0])).filter_map(|pair| pair[1].split_once('('));
+    let names =
+        words.windows(2).filter(|pair| is_convention(pair[0])).filter_map(|pair| pair[1].split_once('('));
     names.map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 fn assert_same(left: &BTreeSet<String>, right: &BTreeSet<String>, left_name: &str, right_name: &str) {
     let more: Vec<_> = left.difference(right).collect();
     let less: Vec<_> = right.difference(left).collect();
-    assert!(more.is_empty() && less.is_empty(), "only in {left_name}: {more:?}; only in {right_name}: {less:?}");
+    assert!(
+        more.is_empty() && less.is_empty(),
+        "only in {left_name}: {more:?}; only in {right_name}: {less:?}"
+    );
 }
 
 fn listed() -> BTreeSet<String> {
@@ -62,7 +67,11 @@ fn listed() -> BTreeSet<String> {
 
 /// As NAME@@VERSION.
 fn symbols(library: &Path) -> BTreeSet<String> {
-    let output = Command::new("nm").args(["-D", "--defined-only", "--with-symbol-versions"]).arg(library).output().unwrap();
+    let output = Command::new("nm")
+        .args(["-D", "--defined-only", "--with-symbol-versions"])
+        .arg(library)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     let symbols = lines.lines().filter_map(|line| line.split_whitespace().nth(2));

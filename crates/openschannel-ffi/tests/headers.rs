@@ -68,7 +68,11 @@ fn names_of_the_package_are_utf_16() {
         WCHAR w[] = UNISP_NAME_W;
     "#;
     compile("c11", &[], source);
-    compile("c++11", &[], "#include <schannel.h>\nLPWSTR name = UNISP_NAME_W;\nLPCWSTR constant = SCHANNEL_NAME_W;\n");
+    compile(
+        "c++11",
+        &[],
+        "#include <schannel.h>\nLPWSTR name = UNISP_NAME_W;\nLPCWSTR constant = SCHANNEL_NAME_W;\n",
+    );
 }
 
 /// Compiles, warnings being errors.

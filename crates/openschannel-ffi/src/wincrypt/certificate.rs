@@ -177,7 +177,11 @@ impl Strings {
     }
 }
 
-fn info(certificate: &X509Certificate<'_>, extensions: &[Extension], strings: &mut Strings) -> Option<CertInfo> {
+fn info(
+    certificate: &X509Certificate<'_>,
+    extensions: &[Extension],
+    strings: &mut Strings,
+) -> Option<CertInfo> {
     let mut serial = certificate.raw_serial().to_vec();
     serial.reverse();
     let serial_len = len32(&serial);
@@ -187,7 +191,8 @@ fn info(certificate: &X509Certificate<'_>, extensions: &[Extension], strings: &m
     let (_, sequence) = Any::from_der(spki.raw).ok()?;
     let key_algorithm = algorithm(&spki.algorithm, sequence.data, strings)?;
     let (_, tbs) = Any::from_der(certificate.tbs_certificate.as_ref()).ok()?;
-    let signature_algorithm = algorithm(&certificate.tbs_certificate.signature, behind_serial(tbs.data)?, strings)?;
+    let signature_algorithm =
+        algorithm(&certificate.tbs_certificate.signature, behind_serial(tbs.data)?, strings)?;
     let unique = |id: Option<&BitString<'_>>| id.map_or_else(no_bits, bits);
     Some(CertInfo {
         version: certificate.version().0,
@@ -215,7 +220,11 @@ fn extensions(certificate: &X509Certificate<'_>, strings: &mut Strings) -> Arc<[
 }
 
 /// `encoded` starts with the algorithm's encoding; its parameters are wanted as they stand there.
-fn algorithm(algorithm: &AlgorithmIdentifier<'_>, encoded: &[u8], strings: &mut Strings) -> Option<AlgorithmId> {
+fn algorithm(
+    algorithm: &AlgorithmIdentifier<'_>,
+    encoded: &[u8],
+    strings: &mut Strings,
+) -> Option<AlgorithmId> {
     let (_, sequence) = Any::from_der(encoded).ok()?;
     let (parameters, _) = Any::from_der(sequence.data).ok()?;
     let parameters = if parameters.is_empty() { Blob::EMPTY } else { Blob::of(parameters) };

@@ -181,7 +181,9 @@ pub(super) fn pfx_store(contents: PfxContents) -> HCERTSTORE {
         let mut properties = Properties { key: entry.key, ..Properties::default() };
         if let Some(name) = entry.friendly_name {
             let units = to_wide(&name);
-            properties.values.insert(FRIENDLY_NAME, units.iter().flat_map(|unit| unit.to_le_bytes()).collect());
+            properties
+                .values
+                .insert(FRIENDLY_NAME, units.iter().flat_map(|unit| unit.to_le_bytes()).collect());
         }
         // The same certificate twice is what the disposition is for.
         let disposition = if properties.key.is_some() { ADD_USE_EXISTING } else { ADD_ALWAYS };

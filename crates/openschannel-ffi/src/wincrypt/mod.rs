@@ -5,8 +5,6 @@
 //! - [`mod@properties`], [`mod@names`], [`mod@inspect`]: what can be asked of a certificate.
 //! - [`mod@chain`]: chains, and the policies that judge them.
 
-
-
 mod certificate;
 mod chain;
 mod contexts;
@@ -27,8 +25,8 @@ use openschannel::status::{Error, ErrorStatus};
 use crate::types::cred_flags;
 
 pub use types::{
-    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, EnhancedKeyUsage, Extension,
-    FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain, TrustStatus,
+    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, EnhancedKeyUsage,
+    Extension, FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain, TrustStatus,
 };
 
 use certificate::{Certificate, Parsed, Properties};

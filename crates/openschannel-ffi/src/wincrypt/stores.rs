@@ -87,7 +87,10 @@ pub unsafe extern "system" fn CertOpenStore(
 /// # Safety
 /// `name` is null or a C string.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertOpenSystemStoreA(_crypt_provider: usize, name: *const c_char) -> HCERTSTORE {
+pub unsafe extern "system" fn CertOpenSystemStoreA(
+    _crypt_provider: usize,
+    name: *const c_char,
+) -> HCERTSTORE {
     value(std::ptr::null_mut(), || {
         // SAFETY: as the caller's.
         let name = unsafe { from_narrow(name) };

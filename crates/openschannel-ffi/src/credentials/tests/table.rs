@@ -231,7 +231,7 @@ fn expiry_is_the_first_of_the_certificates() {
         TimeStamp { low: u32::MAX, high: i32::MAX }
     );
     let expected = identity(&CERTIFICATES.ecdsa).expiry().unwrap();
-    assert_eq!(credential(request(SERVER)).expiry(), request::time_stamp(expected));
+    assert_eq!(credential(request(SERVER)).expiry(), crate::time::stamp(expected));
 }
 
 /// QueryCredentialsAttributes into misaligned memory of `len` bytes.

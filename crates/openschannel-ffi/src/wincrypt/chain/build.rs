@@ -224,10 +224,13 @@ fn judge(request: &Request, path: &[Step]) -> Arc<Chain> {
         if request.usage.as_ref().is_some_and(|usage| !usage.is_met_by(allowed.as_deref())) {
             trust.error |= error::NOT_VALID_FOR_USAGE;
         }
-        let revocation = is_to_be_checked(request.revocation, index, index == top && issuer.is_none() && ends_self_signed)
-            .then(|| revocation(parsed));
+        let revocation =
+            is_to_be_checked(request.revocation, index, index == top && issuer.is_none() && ends_self_signed)
+                .then(|| revocation(parsed));
         trust.error |= match revocation {
-            Some(code::CRYPT_E_REVOCATION_OFFLINE) => error::REVOCATION_STATUS_UNKNOWN | error::OFFLINE_REVOCATION,
+            Some(code::CRYPT_E_REVOCATION_OFFLINE) => {
+                error::REVOCATION_STATUS_UNKNOWN | error::OFFLINE_REVOCATION
+            }
             Some(_) => error::REVOCATION_STATUS_UNKNOWN,
             None => 0,
         };
@@ -271,7 +274,9 @@ fn unseen_rules(path: &[Step]) -> u32 {
         let Some(certificate) = step.certificate.parsed().x509() else { continue };
         for extension in certificate.extensions() {
             match extension.parsed_extension() {
-                ParsedExtension::NameConstraints(_) if index > 0 => found |= error::NOT_SUPPORTED_NAME_CONSTRAINT,
+                ParsedExtension::NameConstraints(_) if index > 0 => {
+                    found |= error::NOT_SUPPORTED_NAME_CONSTRAINT
+                }
                 ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
                     found |= error::NOT_SUPPORTED_CRITICAL_EXTENSION;
                 }
@@ -311,7 +316,8 @@ fn may_certify(certificate: &Parsed, below: usize) -> bool {
     let is_authority = certificate.basic_constraints().is_ok_and(|extension| {
         extension.is_some_and(|extension| {
             let longest = extension.value.path_len_constraint;
-            extension.value.ca && longest.is_none_or(|longest| usize::try_from(longest).is_ok_and(|l| below <= l))
+            extension.value.ca
+                && longest.is_none_or(|longest| usize::try_from(longest).is_ok_and(|l| below <= l))
         })
     });
     let may_sign = certificate

@@ -83,7 +83,8 @@ impl Chain {
     pub(super) fn new(elements: Vec<Element>, error: u32, create_flags: u32) -> Arc<Self> {
         let certificates: Vec<_> = elements.iter().map(|element| Arc::clone(&element.certificate)).collect();
         let revocations: Vec<_> = elements.iter().map(|element| element.revocation.map(revocation)).collect();
-        let usages: Vec<_> = elements.iter().map(|element| element.usages.as_deref().map(Usages::new)).collect();
+        let usages: Vec<_> =
+            elements.iter().map(|element| element.usages.as_deref().map(Usages::new)).collect();
         let trust = TrustStatus {
             error: elements.iter().fold(error, |all, element| all | element.trust.error),
             info: elements.iter().fold(u32::MAX, |all, element| all & element.trust.info)
@@ -163,8 +164,7 @@ impl std::fmt::Debug for Chain {
 
 impl Usages {
     fn new(oids: &[String]) -> Self {
-        let strings: Vec<Arc<[u8]>> =
-            oids.iter().map(|oid| super::text::to_narrow(oid).into()).collect();
+        let strings: Vec<Arc<[u8]>> = oids.iter().map(|oid| super::text::to_narrow(oid).into()).collect();
         let pointers: Arc<[_]> = strings.iter().map(|text| text.as_ptr().cast()).collect();
         let usage = Arc::new(EnhancedKeyUsage { count: len32(&pointers), oids: pointers.as_ptr() });
         Self { usage, _pointers: pointers, _strings: strings }
