@@ -17,8 +17,12 @@ const STRUCTURE: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct World {
     arena: Arena,
-    /// Live, stale and made-up ones of either kind; given back handles stay in.
+    /// Live and stale ones of either kind; given back handles stay in.
     handles: Vec<SecHandle>,
+    /// None that was ever given out.
+    invented: Vec<SecHandle>,
+    /// The handle of the call at hand, outside of what calls write to.
+    kept: Box<[SecHandle; 2]>,
     /// Records and tokens seen, to be handed in again.
     seen: Vec<Vec<u8>>,
     package: Vec<u16>,
@@ -27,7 +31,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(random: &mut Random) -> Self {
-        let handles = vec![
+        let invented = vec![
             SecHandle { lower: 0, upper: 0 },
             SecHandle { lower: usize::MAX, upper: usize::MAX },
             SecHandle { lower: usize::MAX - 1, upper: usize::MAX - 1 },
@@ -38,20 +42,28 @@ impl World {
             // The shape of a context's and of a credential's, with a generation that was never used.
             SecHandle { lower: 0xD << 60 | 1, upper: 7 },
             SecHandle { lower: 0xC << 60 | 1, upper: 7 },
-            pair::acquire(false, 0),
-            pair::acquire(true, 0),
         ];
         Self {
             arena: Arena::new(),
-            handles,
+            handles: vec![pair::acquire(false, 0), pair::acquire(true, 0)],
+            invented,
+            kept: Box::new([SecHandle { lower: 0, upper: 0 }; 2]),
             seen: vec![vec![0x16, 3, 1, 0, 4, 1, 0, 0, 0], vec![0x15, 3, 3, 0, 2, 1, 0], vec![0; 5]],
             package: "Schannel\0".encode_utf16().collect(),
             target: "localhost\0".encode_utf16().collect(),
         }
     }
 
+    /// Lets calls meet the contexts and credentials of a connection.
+    pub(crate) fn adopt(&mut self, pair: &Pair) {
+        for side in &pair.sides {
+            self.handles.push(side.credential);
+            self.handles.extend(side.context);
+        }
+    }
+
     pub(crate) fn any_call(&mut self, random: &mut Random) {
-        let handle = random.pick(&self.handles);
+        let handle = if random.once_in(8) { random.pick(&self.invented) } else { random.pick(&self.handles) };
         self.call(random, handle);
     }
 
@@ -108,7 +120,7 @@ impl World {
 
     #[expect(clippy::too_many_lines, reason = "a list of calls")]
     fn call(&mut self, random: &mut Random, handle: SecHandle) {
-        let handle_place = self.handle_pointer(random, handle);
+        let handle_place = self.handle_pointer(random, handle, 0);
         let (input, output) = (self.descriptor(random), self.descriptor(random));
         // Now and then one for both.
         let output = if random.once_in(8) { input } else { output };
@@ -126,7 +138,7 @@ impl World {
             match which {
                 0 | 1 => {
                     let credential = random.pick(&self.handles);
-                    let credential = self.handle_pointer(random, credential);
+                    let credential = self.handle_pointer(random, credential, 1);
                     let context = if random.once_in(3) { null() } else { handle_place };
                     InitializeSecurityContextW(
                         credential,
@@ -145,7 +157,7 @@ impl World {
                 }
                 2 | 3 => {
                     let credential = random.pick(&self.handles);
-                    let credential = self.handle_pointer(random, credential);
+                    let credential = self.handle_pointer(random, credential, 1);
                     let context = if random.once_in(3) { null() } else { handle_place };
                     AcceptSecurityContext(
                         credential,
@@ -233,14 +245,21 @@ impl World {
         }
     }
 
-    fn handle_pointer(&mut self, random: &mut Random, handle: SecHandle) -> *const SecHandle {
-        if random.once_in(20) {
-            return null();
+    /// Mostly where nobody writes; now and then in the arena, where any argument may lie over it.
+    fn handle_pointer(&mut self, random: &mut Random, handle: SecHandle, which: usize) -> *const SecHandle {
+        match random.below(20) {
+            0 => null(),
+            1 => {
+                let place = self.arena.place(random, 16).cast::<SecHandle>();
+                // SAFETY: in the arena, with room for a handle.
+                unsafe { place.write_unaligned(handle) };
+                place
+            }
+            _ => {
+                self.kept[which] = handle;
+                &raw const self.kept[which]
+            }
         }
-        let place = self.arena.place(random, 16).cast::<SecHandle>();
-        // SAFETY: in the arena, with room for a handle.
-        unsafe { place.write_unaligned(handle) };
-        place
     }
 
     fn out_pointer(&mut self, random: &mut Random, room: usize) -> *mut u8 {

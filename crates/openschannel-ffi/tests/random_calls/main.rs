@@ -19,6 +19,13 @@ const CALLS: usize = 250;
 fn any_call_in_any_order_with_any_arguments() {
     cases("any_call", 400, |random| {
         let mut world = calls::World::new(random);
+        let mut pair = pair::Pair::new(random);
+        if random.once_in(4) {
+            pair.begin();
+        } else {
+            pair.handshake(random, &mut |_, _| ());
+        }
+        world.adopt(&pair);
         for _ in 0..CALLS {
             world.any_call(random);
         }

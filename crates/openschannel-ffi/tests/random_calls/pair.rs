@@ -105,7 +105,7 @@ pub(crate) fn acquire(inbound: bool, protocols: u32) -> SecHandle {
 
 #[derive(Debug)]
 pub(crate) struct Side {
-    credential: SecHandle,
+    pub(crate) credential: SecHandle,
     pub(crate) context: Option<SecHandle>,
     server: bool,
     /// What arrived and was not looked at yet.
@@ -142,6 +142,12 @@ impl Pair {
             turns += 1;
             assert!(turns < 20, "the handshake does not end");
         }
+    }
+
+    /// The client's first token only.
+    pub(crate) fn begin(&mut self) {
+        let [client, server] = &mut self.sides;
+        client.step(server);
     }
 
     pub(crate) fn talk(&mut self, random: &mut Random, disturb: &mut impl FnMut(&mut Random, &Self)) {
