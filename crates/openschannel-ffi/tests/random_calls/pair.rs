@@ -122,6 +122,11 @@ impl Pair {
     pub(crate) fn new(random: &mut Random) -> Self {
         // TLS 1.2, TLS 1.3, both.
         let (client, server) = random.pick(&[(0x800, 0x400), (0x2000, 0x1000), (0x2800, 0x1400)]);
+        Self::of(client, server)
+    }
+
+    /// With these bits of grbitEnabledProtocols.
+    pub(crate) fn of(client: u32, server: u32) -> Self {
         let side = |server: bool, protocols| Side {
             credential: acquire(server, protocols),
             context: None,
@@ -252,7 +257,7 @@ impl Side {
         (status, token, extra as usize)
     }
 
-    fn encrypt(&mut self, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn encrypt(&mut self, data: &[u8]) -> Vec<u8> {
         let (mut header, mut data, mut trailer) = (vec![0; 13], data.to_vec(), vec![0; 44]);
         let mut buffers = [
             buffer(buffer_type::STREAM_HEADER, &mut header),

@@ -7,6 +7,10 @@ use std::hash::{BuildHasher, RandomState};
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -42,7 +46,7 @@ pub(crate) fn cases(test: &str, count: u64, mut case: impl FnMut(&mut Random)) {
     for index in 0..count {
         if only.is_none_or(|only| only == index) {
             println!("{test}: OPENSCHANNEL_CASE={index}");
-            case(&mut Random(seed ^ index.wrapping_mul(0xD134_2543_DE82_EF95)));
+            case(&mut Random::new(seed ^ index.wrapping_mul(0xD134_2543_DE82_EF95)));
         }
     }
 }
