@@ -5,6 +5,8 @@
 //! definition is met. GNU ld refuses; there, and elsewhere, the library is linked without versions. So a small library is tried
 //! first.
 
+#![allow(clippy::panic, reason = "a build that cannot go on says why and stops")]
+
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};

@@ -36,7 +36,7 @@ pub(super) unsafe fn read_array<T: Copy>(from: *const T, count: u32, most: usize
 /// The string's buffer is null or holds as many bytes as the string says.
 pub(super) unsafe fn read_string(string: UnicodeString) -> Result<String, Error> {
     let units = u32::from(string.length / 2);
-    if string.length % 2 != 0 {
+    if !string.length.is_multiple_of(2) {
         return Err(invalid());
     }
     // SAFETY: the caller's promise; a length of 16 bits is bound enough.

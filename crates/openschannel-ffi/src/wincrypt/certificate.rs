@@ -11,6 +11,7 @@ use x509_parser::asn1_rs::{Any, BitString, FromDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::x509::AlgorithmIdentifier;
 
+use super::properties::KeyLocation;
 use super::types::{
     AlgorithmId, BitBlob, Blob, CERT_CONTEXT, CertInfo, Extension, FileTime, HCERTSTORE, PublicKeyInfo,
     X509_ASN_ENCODING, len32,
@@ -33,6 +34,8 @@ unsafe impl Sync for Certificate {}
 pub(super) struct Properties {
     /// The private key. It never gets out.
     pub(super) key: Option<Arc<dyn PrivateKey>>,
+    /// Where the caller says a private key is.
+    pub(super) key_location: Option<KeyLocation>,
     /// What the caller set, by property number, as CertGetCertificateContextProperty is to return it.
     pub(super) values: BTreeMap<u32, Vec<u8>>,
 }

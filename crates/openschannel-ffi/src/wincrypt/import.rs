@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificate::{Certificate, Parsed, Properties};
 use super::last_error::{answer, code, value};
-use super::properties::FRIENDLY_NAME;
+use super::properties::id;
 use super::registry::{StoreKind, certificate, registry};
 use super::stores::{add, hand_out};
 use super::text::{from_wide, to_wide};
@@ -183,7 +183,7 @@ pub(super) fn pfx_store(contents: PfxContents) -> HCERTSTORE {
             let units = to_wide(&name);
             properties
                 .values
-                .insert(FRIENDLY_NAME, units.iter().flat_map(|unit| unit.to_le_bytes()).collect());
+                .insert(id::FRIENDLY_NAME, units.iter().flat_map(|unit| unit.to_le_bytes()).collect());
         }
         // The same certificate twice is what the disposition is for.
         let disposition = if properties.key.is_some() { ADD_USE_EXISTING } else { ADD_ALWAYS };

@@ -8,13 +8,23 @@
 mod certificate;
 mod chain;
 mod contexts;
+mod decode;
+mod encoding;
+mod find;
 mod import;
+mod inspect;
 mod last_error;
+mod names;
+mod output;
 mod properties;
+mod query;
 mod registry;
 mod stores;
 mod text;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,9 +34,22 @@ use openschannel::status::{Error, ErrorStatus};
 
 use crate::types::cred_flags;
 
+pub use chain::*;
+pub use contexts::*;
+pub use decode::*;
+pub use encoding::*;
+pub use find::*;
+pub use import::*;
+pub use inspect::*;
+pub use last_error::{GetLastError, SetLastError};
+pub use names::*;
+pub use properties::*;
+pub use query::*;
+pub use stores::*;
 pub use types::{
-    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, EnhancedKeyUsage,
-    Extension, FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain, TrustStatus,
+    AlgorithmId, BitBlob, Blob, CERT_CHAIN_CONTEXT, CERT_CONTEXT, CertInfo, ChainElement, ChainEngineHandle,
+    EnhancedKeyUsage, Extension, FileTime, HCERTSTORE, PublicKeyInfo, RevocationInfo, SimpleChain,
+    TrustStatus,
 };
 
 use certificate::{Certificate, Parsed, Properties};

@@ -4,13 +4,13 @@
 
 use core::ffi::{c_char, c_void};
 
-use crate::types::layout;
+pub(super) use crate::types::layout;
 
 /// A certificate store: a number that is looked up, never an address.
 pub type HCERTSTORE = *mut c_void;
 
 /// A configured chain engine, or one of the predefined ones.
-pub(super) type ChainEngineHandle = *mut c_void;
+pub type ChainEngineHandle = *mut c_void;
 
 /// `CERT_CONTEXT`: a certificate, counted.
 #[repr(C)]

@@ -74,13 +74,21 @@ impl Options<'_> {
     }
 }
 
+/// CERT_E_REVOCATION_FAILURE, CRYPT_E_NO_REVOCATION_CHECK, CRYPT_E_REVOCATION_OFFLINE
+const REVOCATION_UNKNOWN: [Option<i32>; 3] =
+    [Some(0x800B_010E_u32 as i32), Some(0x8009_2012_u32 as i32), Some(0x8009_2013_u32 as i32)];
+
 fn client(port: u16, ca: &str, options: &Options<'_>) -> Outcome<()> {
     let credentials = options.credentials(Direction::Outbound, None)?;
     let mut roots = Memory::new()?;
     let ca = CertContext::from_pem(&std::fs::read_to_string(ca)?)?;
     roots.add_encoded_certificate(ca.to_der())?;
     let mut builder = Builder::new();
-    builder.domain("localhost").cert_store(roots.into_store());
+    builder.domain("localhost").cert_store(roots.into_store()).verify_callback(|validation| match validation.result() {
+        // The crate asks for revocation, which an authority made for a test knows nothing of.
+        Err(error) if REVOCATION_UNKNOWN.contains(&error.raw_os_error()) => Ok(()),
+        other => other,
+    });
     let alpn = options.alpn();
     if !alpn.is_empty() {
         builder.request_application_protocols(&alpn);

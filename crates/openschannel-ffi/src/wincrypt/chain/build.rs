@@ -327,7 +327,7 @@ fn may_certify(certificate: &Parsed, below: usize) -> bool {
 }
 
 /// A root's own signature proves nothing; one that cannot be verified is taken for it.
-pub(super) fn is_self_signed(certificate: &Parsed) -> bool {
+pub(in crate::wincrypt) fn is_self_signed(certificate: &Parsed) -> bool {
     certificate.is_self_issued()
         && check_signature(certificate.der(), certificate.der()) != SignatureCheck::Invalid
 }

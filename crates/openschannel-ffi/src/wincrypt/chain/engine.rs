@@ -9,6 +9,8 @@ pub(in crate::wincrypt) struct Engine {
     pub(super) restricted_root: Option<HCERTSTORE>,
     /// The only roots, in the place of the system's.
     pub(super) exclusive_root: Option<HCERTSTORE>,
+    /// Whether the exclusive roots need not be self-signed.
+    pub(super) any_root: bool,
     /// Where issuers are looked for, beside the usual places.
     pub(super) additional: Vec<HCERTSTORE>,
 }

@@ -13,8 +13,12 @@ use super::types::{
     CERT_CHAIN_CONTEXT, ChainElement, EnhancedKeyUsage, RevocationInfo, SimpleChain, TrustStatus, len32,
 };
 
-pub(super) use build::{Request, build, key_ids_agree};
+pub(super) use build::{Request, build, file_time, is_self_signed, key_ids_agree, subject_key_id};
 pub(super) use engine::Engine;
+pub(super) use usage::{usage_names, usages};
+
+pub use exports::*;
+pub use policy::*;
 
 /// `CERT_TRUST_*`: what is wrong with a certificate or a chain.
 pub(super) mod trust_error {

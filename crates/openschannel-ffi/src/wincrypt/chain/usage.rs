@@ -1,9 +1,8 @@
 //! What certificates may be used for.
 
-use crate::wincrypt::certificate::Parsed;
+use x509_parser::extensions::ExtendedKeyUsage;
 
-/// `anyExtendedKeyUsage`
-const ANY: &str = "2.5.29.37.0";
+use crate::wincrypt::certificate::Parsed;
 
 /// `CERT_USAGE_MATCH`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +35,11 @@ pub(in crate::wincrypt) fn usages(certificate: &Parsed) -> Option<Vec<String>> {
     if usage.any {
         return None;
     }
+    Some(usage_names(usage))
+}
+
+/// The object identifiers in the extension, the one for any usage aside.
+pub(in crate::wincrypt) fn usage_names(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     let named = [
         (usage.server_auth, "1.3.6.1.5.5.7.3.1"),
         (usage.client_auth, "1.3.6.1.5.5.7.3.2"),
@@ -45,5 +49,5 @@ pub(in crate::wincrypt) fn usages(certificate: &Parsed) -> Option<Vec<String>> {
         (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
     ];
     let named = named.iter().filter(|(allowed, _)| *allowed).map(|(_, oid)| (*oid).to_owned());
-    Some(named.chain(usage.other.iter().map(|oid| oid.to_id_string())).filter(|oid| oid != ANY).collect())
+    named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
 }

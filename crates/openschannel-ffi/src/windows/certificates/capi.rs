@@ -10,10 +10,10 @@ use aws_lc_rs::digest;
 use openschannel::credentials::{Identity, KeyAlgorithm, PrivateKey, SignatureScheme};
 use openschannel::status::{Error, ErrorStatus, Fault};
 use windows_sys::Win32::Security::Cryptography::{
-    CALG_SHA_256, CALG_SHA_384, CALG_SHA_512, CALG_SHA1, CRYPT_MACHINE_KEYSET, CRYPT_SILENT,
-    CryptAcquireContextW, CryptContextAddRef, CryptCreateHash, CryptDestroyHash, CryptDestroyKey,
-    CryptExportKey, CryptGetProvParam, CryptGetUserKey, CryptReleaseContext, CryptSetHashParam,
-    CryptSignHashW, HP_HASHVAL, MS_ENH_RSA_AES_PROV, PRIVATEKEYBLOB, PROV_RSA_AES,
+    AT_KEYEXCHANGE, AT_SIGNATURE, CALG_SHA_256, CALG_SHA_384, CALG_SHA_512, CALG_SHA1, CRYPT_MACHINE_KEYSET,
+    CRYPT_SILENT, CryptAcquireContextW, CryptContextAddRef, CryptCreateHash, CryptDestroyHash,
+    CryptDestroyKey, CryptExportKey, CryptGetProvParam, CryptGetUserKey, CryptReleaseContext,
+    CryptSetHashParam, CryptSignHashW, HP_HASHVAL, MS_ENH_RSA_AES_PROV, PRIVATEKEYBLOB, PROV_RSA_AES,
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +28,7 @@ pub(super) fn private_key(
     kind: Kind,
     certificate: Certificate,
 ) -> Result<Arc<dyn PrivateKey>, Error> {
+    let provider = provider.with_known_spec();
     if let Some(handle) = cng::Handle::of_csp(provider.handle, provider.spec) {
         return cng::private_key(handle, kind, certificate);
     }
@@ -114,6 +115,17 @@ impl Provider {
             return Err(unusable("the provider of the certificate's key context is not open"));
         }
         Ok(Self { handle, spec })
+    }
+
+    /// Wine's PFX import calls its keys AT_KEYEXCHANGE and AT_SIGNATURE at once. The one that is there is meant.
+    fn with_known_spec(mut self) -> Self {
+        if ![AT_KEYEXCHANGE, AT_SIGNATURE].contains(&self.spec) {
+            self.spec = AT_KEYEXCHANGE;
+            if self.user_key().is_none() {
+                self.spec = AT_SIGNATURE;
+            }
+        }
+        self
     }
 
     /// The key in memory, if its provider gives it away.

@@ -121,3 +121,6 @@ fn system_failed(what: &'static str, code: u32) -> Error {
 pub(crate) fn outstanding() -> Vec<String> {
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests;
