@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     UnparsedPublicKey, VerificationAlgorithm,
 };
-use openschannel::credentials::KeyAlgorithm;
+use openschannel::credentials::{KeyAlgorithm, SignatureScheme};
 use windows_sys::Win32::Security::Cryptography::{
     AT_KEYEXCHANGE, AT_SIGNATURE, CERT_KEY_CONTEXT, CERT_KEY_CONTEXT_0, CERT_KEY_CONTEXT_PROP_ID,
     CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC, CRYPT_DELETEKEYSET, CRYPT_EXPORTABLE,
@@ -130,6 +130,19 @@ impl Drop for InContainer {
     fn drop(&mut self) {
         self.open(CRYPT_DELETEKEYSET);
     }
+}
+
+fn signs_tls13(identity: &Identity) -> bool {
+    let schemes = [
+        SignatureScheme::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RSA_PSS_RSAE_SHA384,
+        SignatureScheme::RSA_PSS_RSAE_SHA512,
+        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        SignatureScheme::ECDSA_SECP384R1_SHA384,
+        SignatureScheme::ECDSA_SECP521R1_SHA512,
+        SignatureScheme::ED25519,
+    ];
+    identity.key().choose_scheme(&schemes).is_some()
 }
 
 /// Every scheme the key offers gives a signature that the certificate's key verifies.
