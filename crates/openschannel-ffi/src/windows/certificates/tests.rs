@@ -239,6 +239,20 @@ fn a_key_of_a_key_context_outlives_its_context_and_the_programs_handle() {
 }
 
 #[test]
+fn somebody_elses_key_is_refused() {
+    let made = InContainer::new("else", AES, AT_KEYEXCHANGE, false);
+    let other = certificate_for(&[0x81; 256], &[1, 0, 1]);
+    let context = CERT_KEY_CONTEXT {
+        cbSize: u32::try_from(size_of::<CERT_KEY_CONTEXT>()).unwrap(),
+        Anonymous: CERT_KEY_CONTEXT_0 { hCryptProv: made.open(0) },
+        dwKeySpec: AT_KEYEXCHANGE,
+    };
+    set_property(&other, CERT_KEY_CONTEXT_PROP_ID, (&raw const context).cast());
+    // SAFETY: a certificate context.
+    assert_eq!(unsafe { identity(other.as_ptr()) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
+}
+
+#[test]
 fn a_key_of_cng_signs_for_every_version() {
     let (mut provider, mut key) = (0, 0);
     // SAFETY: the handle goes to a variable.
