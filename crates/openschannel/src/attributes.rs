@@ -118,6 +118,7 @@ pub struct Attributes {
     pub(crate) server_name: Option<Box<str>>,
     pub(crate) issuers: Box<[Vec<u8>]>,
     pub(crate) signature_schemes: Box<[u16]>,
+    pub(crate) extensions: Box<[u16]>,
     pub(crate) unique: Option<[u8; 12]>,
     pub(crate) validation: Option<Result<(), Rejection>>,
     pub(crate) exporter: Exporter,
@@ -255,6 +256,11 @@ impl Attributes {
         &self.signature_schemes
     }
 
+    /// SECPKG_ATTR_NEGOTIATED_TLS_EXTENSIONS: IANA numbers of the extensions that both sides used, in the order of the server's answer.
+    pub fn negotiated_extensions(&self) -> &[u16] {
+        &self.extensions
+    }
+
     /// On a server: the name the client asked for (SNI).
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
@@ -325,6 +331,21 @@ impl Attributes {
             Error::new(ErrorStatus::InvalidParameter)
                 .because("label or output is empty, or one of them or the context too long")
         })
+    }
+
+    /// SECPKG_ATTR_EAP_KEY_BLOCK: 128 bytes of keys and 64 of initialization vectors for the EAP method of this name. TLS 1.2: `label`, in
+    /// the way of RFC 5216 section 2.3. TLS 1.3: the method's type number, in the way of RFC 9190 section 2.3, which has no vectors: they
+    /// are zero.
+    ///
+    /// # Errors
+    /// As [`Attributes::export_keying_material`].
+    pub fn eap_key_block(&self, label: &[u8], method: u8) -> Result<([u8; 128], [u8; 64]), Error> {
+        let (mut keys, mut vectors) = ([0; 128], [0; 64]);
+        match self.exporter.without_secret(label, &mut vectors) {
+            None => self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?,
+            Some(()) => self.export_keying_material(label, None, &mut keys)?,
+        }
+        Ok((keys, vectors))
     }
 
     fn cipher(&self) -> Cipher {

@@ -147,3 +147,44 @@ fn targets_are_names_or_addresses() {
         assert_eq!(pair.server.attributes().unwrap().server_name(), sni, "{target:?}");
     }
 }
+
+/// Section 7: SECPKG_ATTR_NEGOTIATED_TLS_EXTENSIONS. Both sides tell the same, also what a TLS 1.3 server answers under encryption.
+#[test]
+fn both_sides_know_the_extensions_they_use() {
+    let (alpn_number, versions, key_share, pre_shared_key) = (16, 43, 51, 41);
+    for protocols in VERSIONS {
+        let (outbound, inbound) = credentials(protocols);
+        let tls13 = protocols == Protocols::TLS1_3;
+        for resumed in [false, true] {
+            for alpn in [None, Some(vec![b"h2".to_vec()])] {
+                let options = ContextOptions { alpn: alpn.clone(), ..ContextOptions::default() };
+                let mut pair = Pair::establish(&outbound, &inbound, &options);
+                pair.settle();
+                let (client, server) = (pair.client.attributes().unwrap(), pair.server.attributes().unwrap());
+                let used = client.negotiated_extensions();
+                assert_eq!(used, server.negotiated_extensions());
+                assert_eq!(used.contains(&alpn_number), alpn.is_some());
+                assert_eq!((used.contains(&versions), used.contains(&key_share)), (tls13, tls13));
+                if resumed {
+                    assert_eq!(used.contains(&pre_shared_key), tls13);
+                }
+            }
+        }
+    }
+}
+
+/// RFC 5216 section 2.3, RFC 9190 section 2.3.
+#[test]
+fn both_sides_derive_the_same_eap_keys() {
+    for protocols in VERSIONS {
+        let pair = Pair::quiet(protocols);
+        let (client, server) = (pair.client.attributes().unwrap(), pair.server.attributes().unwrap());
+        let block = client.eap_key_block(b"client EAP encryption", 13).unwrap();
+        assert_eq!(block, server.eap_key_block(b"client EAP encryption", 13).unwrap());
+        assert_ne!(block.0, server.eap_key_block(b"ttls keying material", 21).unwrap().0);
+        assert_eq!(block.1 == [0; 64], protocols == Protocols::TLS1_3);
+        let other = Pair::quiet(protocols);
+        let other = other.client.attributes().unwrap().eap_key_block(b"client EAP encryption", 13).unwrap();
+        assert_ne!(block.0, other.0, "another connection");
+    }
+}

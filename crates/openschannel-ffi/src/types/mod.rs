@@ -5,6 +5,7 @@ mod attributes;
 mod schannel;
 mod sspi;
 
+pub use crate::certificates::{CERT_CONTEXT, HCERTSTORE};
 pub use attributes::*;
 pub use schannel::*;
 pub use sspi::*;

@@ -46,6 +46,7 @@ pub use keylog::{KeyLog, KeyLogFile};
 pub use outbound::{OutboundBuilder, OutboundCredentials};
 pub use path::{PathFailure, SignatureCheck, check_signature, is_valid_for_name, verify_path};
 pub use pfx::{PfxCertificate, PfxContents, PfxError};
+#[cfg(feature = "system-trust")]
 pub use platform::system_roots;
 pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;
@@ -55,6 +56,7 @@ pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
 pub use ticket_keys::TicketKey;
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
+pub use x509::CertificateSummary;
 
 /// Whether a server asks its clients for certificates (section 6.6).
 ///

@@ -21,6 +21,33 @@ pub(crate) fn subject(der: &[u8]) -> Option<String> {
     Some(parse(der)?.subject().to_string())
 }
 
+/// What SECPKG_ATTR_LOCAL_CERT_INFO and SECPKG_ATTR_KEY_INFO say of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSummary {
+    /// The subject's name, for humans.
+    pub subject: String,
+    /// The issuer's name, for humans.
+    pub issuer: String,
+    /// The length of the public key in bits; 0 where its kind is not known.
+    pub key_bits: u32,
+    /// Whether the public key is an RSA key.
+    pub is_rsa: bool,
+}
+
+impl CertificateSummary {
+    /// Reads a certificate in DER.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        let certificate = parse(der)?;
+        let key = certificate.public_key().parsed().ok();
+        Some(Self {
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            key_bits: key.as_ref().and_then(|key| u32::try_from(key.key_size()).ok()).unwrap_or(0),
+            is_rsa: matches!(key, Some(x509_parser::public_key::PublicKey::RSA(_))),
+        })
+    }
+}
+
 /// Subject and issuer, each as DER.
 pub(crate) fn raw_names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let certificate = parse(der)?;

@@ -88,6 +88,7 @@ pub(super) fn hand_over(
             |request| request.authorities.as_slice().into(),
         ),
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
+        extensions: watch.negotiated_extensions().into(),
         unique: if tls13 { None } else { watch.first_verify_data(secrets, suite) },
         validation: slot.validation.clone(),
         exporter,

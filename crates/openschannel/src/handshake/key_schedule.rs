@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use aws_lc_rs::hmac;
 use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
@@ -131,6 +132,31 @@ impl Exporter {
     }
 }
 
+impl Exporter {
+    /// TLS 1.2: what EAP-TLS calls the IV, `PRF("", label, client random + server random)` (RFC 5216 section 2.3). Public bytes, which
+    /// the engine's PRF does not give: it wants a secret.
+    pub(crate) fn without_secret(&self, label: &[u8], output: &mut [u8]) -> Option<()> {
+        let Self::Tls12 { suite, client_random, server_random, .. } = self else { return None };
+        let algorithm = match suite.common.hash_provider.output_len() {
+            48 => hmac::HMAC_SHA384,
+            _ => hmac::HMAC_SHA256,
+        };
+        p_hash(algorithm, &[], &[label, client_random, server_random].concat(), output)
+    }
+}
+
+/// P_hash of RFC 5246 section 5.
+fn p_hash(algorithm: hmac::Algorithm, secret: &[u8], seed: &[u8], output: &mut [u8]) -> Option<()> {
+    let key = hmac::Key::new(algorithm, secret);
+    let mut chain = hmac::sign(&key, seed);
+    for block in output.chunks_mut(algorithm.digest_algorithm().output_len()) {
+        let bytes = hmac::sign(&key, &[chain.as_ref(), seed].concat());
+        block.copy_from_slice(bytes.as_ref().get(..block.len())?);
+        chain = hmac::sign(&key, chain.as_ref());
+    }
+    Some(())
+}
+
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").finish_non_exhaustive()
@@ -227,5 +253,30 @@ fn tls12_protection(suite: &'static Tls12CipherSuite) -> Option<Protection> {
         0xc02c | 0xc030 => Some(Protection::Tls12Aes256Gcm),
         0xcca8 | 0xcca9 => Some(Protection::Tls12ChaCha20Poly1305),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::aws_lc_rs::cipher_suite;
+
+    use super::*;
+
+    /// With a secret the engine's PRF says what is right.
+    #[test]
+    fn p_hash_is_the_engines() {
+        let suites = [
+            (cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, hmac::HMAC_SHA256),
+            (cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, hmac::HMAC_SHA384),
+        ];
+        for (suite, algorithm) in suites {
+            let SupportedCipherSuite::Tls12(suite) = suite else { panic!("a suite of TLS 1.2") };
+            for len in [1, 32, 48, 64, 97] {
+                let (mut own, mut engines) = (vec![0; len], vec![0; len]);
+                p_hash(algorithm, b"secret", b"labelseed", &mut own).unwrap();
+                suite.prf_provider.for_secret(&mut engines, b"secret", b"label", b"seed");
+                assert_eq!(own, engines, "{len}");
+            }
+        }
     }
 }

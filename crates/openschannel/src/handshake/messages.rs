@@ -12,6 +12,7 @@ pub(crate) mod message_type {
     pub(crate) const CLIENT_HELLO: u8 = 1;
     pub(crate) const SERVER_HELLO: u8 = 2;
     pub(crate) const NEW_SESSION_TICKET: u8 = 4;
+    pub(crate) const ENCRYPTED_EXTENSIONS: u8 = 8;
     pub(crate) const CERTIFICATE: u8 = 11;
     pub(crate) const CERTIFICATE_REQUEST: u8 = 13;
     pub(crate) const SERVER_HELLO_DONE: u8 = 14;
@@ -97,6 +98,10 @@ impl<'a> Fields<'a> {
         numbers
     }
 
+    fn extension_kinds(self) -> Vec<u16> {
+        self.extensions().filter_map(|(kind, _)| u16::try_from(kind).ok()).collect()
+    }
+
     /// (type, content) of each extension.
     fn extensions(mut self) -> impl Iterator<Item = (usize, Fields<'a>)> {
         core::iter::from_fn(move || Some((self.number(2)?, self.vector(2)?)))
@@ -114,6 +119,8 @@ pub(crate) struct ServerHello {
     pub(crate) random: [u8; 32],
     pub(crate) session_id: Vec<u8>,
     pub(crate) is_tls13: bool,
+    /// The kinds of its extensions.
+    pub(crate) extensions: Vec<u16>,
 }
 
 impl ServerHello {
@@ -124,12 +131,14 @@ impl ServerHello {
         let session_id = fields.vector(1)?.0.to_vec();
         fields.take(3)?;
         // A ServerHello of TLS 1.2 may have no extensions at all.
-        let is_tls13 = fields.vector(2).is_some_and(|extensions| {
+        let block = fields.vector(2);
+        let is_tls13 = block.is_some_and(|extensions| {
             extensions.extensions().any(|(kind, mut value)| {
                 kind == EXTENSION_SUPPORTED_VERSIONS && value.number(2) == Some(TLS1_3)
             })
         });
-        Some(Self { random, session_id, is_tls13 })
+        let extensions = block.map(Fields::extension_kinds).unwrap_or_default();
+        Some(Self { random, session_id, is_tls13, extensions })
     }
 
     /// A HelloRetryRequest is a ServerHello with this random (RFC 8446 section 4.1.3).
@@ -140,6 +149,11 @@ impl ServerHello {
         ];
         self.random == RETRY
     }
+}
+
+/// The kinds of extensions in an EncryptedExtensions message (RFC 8446 section 4.3.1).
+pub(crate) fn encrypted_extensions(body: &[u8]) -> Vec<u16> {
+    Fields(body).vector(2).map(Fields::extension_kinds).unwrap_or_default()
 }
 
 /// Whether a ClientHello carries TLS_FALLBACK_SCSV, and the highest version it offers (RFC 7507).

@@ -251,7 +251,9 @@ impl Handshake {
             self.taken = 0;
             let written = self.output.len();
             let fed = self.engine.feed(record, &mut self.slot, &mut self.output);
-            self.watch.outgoing(self.output.get(written..).unwrap_or_default());
+            let suite = self.suite();
+            let records = self.output.get(written..).unwrap_or_default();
+            self.watch.outgoing(records, &self.slot.secrets, suite);
             match fed {
                 Ok(Progress::WantsMore) => self.warnings = 0,
                 Ok(Progress::Finished) => {
@@ -326,7 +328,8 @@ impl Handshake {
 
     fn drive(&mut self) -> Result<Progress, rustls::Error> {
         let progress = self.engine.drive(&mut self.slot, &mut self.output)?;
-        self.watch.outgoing(&self.output);
+        let suite = self.suite();
+        self.watch.outgoing(&self.output, &self.slot.secrets, suite);
         Ok(progress)
     }
 
@@ -394,7 +397,8 @@ impl Handshake {
         let before = token.len();
         self.engine.drain_failed(&mut self.slot, &mut token);
         let (handshake, last) = last_record(token.get(before..).unwrap_or_default());
-        self.watch.outgoing(handshake);
+        let suite = self.suite();
+        self.watch.outgoing(handshake, &self.slot.secrets, suite);
         let told = self.read_own_alert(last);
         let failure = match self.slot.key_error.take() {
             // The engine only knows that there is no signature.
@@ -405,7 +409,7 @@ impl Handshake {
             return failure.with_alert(told).with_alert_record(token);
         }
         // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
-        self.watch.outgoing(last);
+        self.watch.outgoing(last, &self.slot.secrets, suite);
         let alert = failure.alert().unwrap_or(Alert::fatal(AlertDescription::INTERNAL_ERROR));
         if let Ok(record) = self.alert_record(alert) {
             token.extend(record);

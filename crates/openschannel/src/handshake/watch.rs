@@ -4,7 +4,9 @@
 use rustls::SupportedCipherSuite;
 
 use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
-use super::messages::{CertificateRequest, Messages, ServerHello, client_hello_fallback, message_type};
+use super::messages::{
+    CertificateRequest, Messages, ServerHello, client_hello_fallback, encrypted_extensions, message_type,
+};
 use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
@@ -51,6 +53,8 @@ pub(super) struct Watch {
     /// Own handshake messages, until the ServerHello is found in them (server).
     from_own: Messages,
     server_hello: Option<ServerHello>,
+    /// TLS 1.3: the rest of the server's answer to the client's extensions.
+    encrypted_extensions: Vec<u16>,
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
     opener: Option<Opener>,
@@ -77,6 +81,7 @@ impl Watch {
             from_peer: Messages::default(),
             from_own: Messages::default(),
             server_hello: None,
+            encrypted_extensions: Vec::new(),
             request: if role == Role::Client { Request::Open } else { Request::Never },
             opener: None,
             has_opened: false,
@@ -116,7 +121,12 @@ impl Watch {
     }
 
     /// Looks at what the engine has written.
-    pub(super) fn outgoing(&mut self, mut records: &[u8]) {
+    pub(super) fn outgoing(
+        &mut self,
+        mut records: &[u8],
+        secrets: &Secrets,
+        suite: Option<SupportedCipherSuite>,
+    ) {
         while let Ok(Framing::Complete { content_type, len }) = frame(records, MAX_FRAGMENT_BEFORE_VERSION) {
             // `frame` says that `len` bytes are there.
             let (record, rest) = records.split_at(len);
@@ -128,6 +138,9 @@ impl Watch {
                 self.sealed_by_engine += 1;
                 self.keep_first_finished(Writer::Own, record);
             } else if content_type == ContentType::APPLICATION_DATA {
+                if self.role == Role::Server && self.sealed_by_engine == 0 {
+                    self.read_own_extensions(record, secrets, suite);
+                }
                 self.sealed_by_engine += 1;
             } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
                 self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
@@ -140,6 +153,12 @@ impl Watch {
 
     pub(super) fn server_hello(&self) -> Option<&ServerHello> {
         self.server_hello.as_ref()
+    }
+
+    /// The extensions the server answered: those both sides use.
+    pub(super) fn negotiated_extensions(&self) -> Vec<u16> {
+        let hello = self.server_hello.as_ref().map(|hello| hello.extensions.as_slice()).unwrap_or_default();
+        [hello, &self.encrypted_extensions].concat()
     }
 
     pub(super) fn certificate_request(&self) -> Option<&CertificateRequest> {
@@ -233,6 +252,9 @@ impl Watch {
                 (Role::Client, message_type::SERVER_HELLO) => {
                     self.note_server_hello(message.message_type, &message.body);
                 }
+                (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
+                    self.encrypted_extensions = encrypted_extensions(&message.body);
+                }
                 (Role::Client, message_type::CERTIFICATE_REQUEST) => {
                     let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
                     let request = if is_tls13 {
@@ -255,6 +277,25 @@ impl Watch {
             }
         }
         seen
+    }
+
+    /// A TLS 1.3 server's first sealed record begins with its EncryptedExtensions.
+    fn read_own_extensions(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) {
+        let (Some(SupportedCipherSuite::Tls13(suite)), Some(secret)) = (suite, &secrets.server_handshake)
+        else {
+            return;
+        };
+        let material = TrafficSecret::new(suite, secret).and_then(|secret| secret.key_material().ok());
+        let Some(mut opener) = material.and_then(|material| Opener::new(&material, 0).ok()) else { return };
+        let mut copy = zeroize::Zeroizing::new(record.to_vec());
+        let Ok(opened) = opener.open(&mut copy) else { return };
+        let mut messages = Messages::default();
+        messages.push(copy.get(opened.content).unwrap_or_default());
+        if let Ok(Some(first)) = messages.take()
+            && first.message_type == message_type::ENCRYPTED_EXTENSIONS
+        {
+            self.encrypted_extensions = encrypted_extensions(&first.body);
+        }
     }
 
     /// TLS 1.3 asks before its Certificate; TLS 1.2 behind it, before ServerHelloDone.

@@ -4,6 +4,8 @@
 
 mod choices;
 mod table;
+#[cfg(not(windows))]
+mod with_certificates;
 
 use core::ffi::c_void;
 use std::sync::Arc;

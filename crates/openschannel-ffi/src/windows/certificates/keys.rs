@@ -9,10 +9,10 @@ use openschannel::credentials::{PrivateKey, SignatureScheme};
 use openschannel::status::{Error, ErrorStatus};
 use windows_sys::Win32::Foundation::{CRYPT_E_NO_KEY_PROPERTY, NTE_SILENT_CONTEXT};
 use windows_sys::Win32::Security::Cryptography::{
-    CERT_KEY_CONTEXT, CERT_KEY_CONTEXT_PROP_ID, CERT_NCRYPT_KEY_HANDLE_PROP_ID, CERT_NCRYPT_KEY_SPEC,
-    CRYPT_ACQUIRE_COMPARE_KEY_FLAG, CRYPT_ACQUIRE_PREFER_NCRYPT_KEY_FLAG, CRYPT_ACQUIRE_SILENT_FLAG,
-    CertGetCertificateContextProperty, CertGetPublicKeyLength, CryptAcquireCertificatePrivateKey,
-    X509_ASN_ENCODING,
+    CERT_KEY_CONTEXT, CERT_KEY_CONTEXT_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_HANDLE_PROP_ID,
+    CERT_NCRYPT_KEY_SPEC, CRYPT_ACQUIRE_COMPARE_KEY_FLAG, CRYPT_ACQUIRE_PREFER_NCRYPT_KEY_FLAG,
+    CRYPT_ACQUIRE_SILENT_FLAG, CertGetCertificateContextProperty, CertGetPublicKeyLength,
+    CryptAcquireCertificatePrivateKey, X509_ASN_ENCODING,
 };
 
 use super::objects::{Certificate, bytes};
@@ -130,7 +130,8 @@ fn acquire(certificate: &Certificate) -> Result<Found, Error> {
         done => done,
     };
     acquired.map_err(|code| {
-        if code == CRYPT_E_NO_KEY_PROPERTY.cast_unsigned() {
+        // Wine says the same of a key container that is not there.
+        if code == CRYPT_E_NO_KEY_PROPERTY.cast_unsigned() && !names_container(certificate) {
             return Error::new(ErrorStatus::NoCredentials).because("the certificate has no private key");
         }
         unusable(format!("the certificate's private key cannot be had from the system: 0x{code:08X}"))
@@ -159,6 +160,20 @@ fn acquire_with(certificate: &Certificate, flags: u32) -> Result<Found, u32> {
         (spec, true) => Ok(Found::Csp(capi::Provider::owned(key, spec))),
         (spec, false) => capi::Provider::shared(key, spec).map(Found::Csp).map_err(|_| last_error()),
     }
+}
+
+fn names_container(certificate: &Certificate) -> bool {
+    let mut len = 0;
+    // SAFETY: the certificate is open; only the length is asked for.
+    let found = unsafe {
+        CertGetCertificateContextProperty(
+            certificate.as_ptr(),
+            CERT_KEY_PROV_INFO_PROP_ID,
+            ptr::null_mut(),
+            &raw mut len,
+        )
+    };
+    found != 0
 }
 
 /// A property of fixed size; `None` when it is not set.

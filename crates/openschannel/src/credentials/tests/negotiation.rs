@@ -1,5 +1,8 @@
 //! Versions, suites, groups, ALPN: what is refused at acquisition and what is negotiated.
 
+use std::slice::from_ref;
+use std::sync::Arc;
+
 use super::*;
 use crate::status::{Error, ErrorStatus};
 
@@ -227,12 +230,65 @@ fn tickets_under_shared_keys_resume_at_another_credential() {
         let client =
             OutboundCredentials::builder().trust(authority.trust()).protocols(version).acquire().unwrap();
         let (old, new, foreign) =
-            (server(&[one.clone()]), server(&[two.clone(), one.clone()]), server(&[two.clone()]));
+            (server(from_ref(&one)), server(&[two.clone(), one.clone()]), server(from_ref(&two)));
         let resumed = |server| connect(&client, server, "a.example").succeeded().resumed();
         assert!(!resumed(&old));
         assert!(resumed(&new), "{version:?}");
         assert!(resumed(&foreign), "under the new key: {version:?}");
         assert!(!resumed(&old), "which the old server has not got: {version:?}");
     }
-    assert_eq!(server(&[one]).set_ticket_keys(&[]).unwrap_err().status(), ErrorStatus::InvalidParameter);
+    assert_eq!(
+        server(from_ref(&one)).set_ticket_keys(&[]).unwrap_err().status(),
+        ErrorStatus::InvalidParameter
+    );
+}
+
+/// A server's key that signs with P-256 whatever the client offered.
+#[derive(Debug)]
+struct Stubborn(Arc<dyn rustls::sign::SigningKey>);
+
+impl rustls::sign::SigningKey for Stubborn {
+    fn choose_scheme(&self, _: &[rustls::SignatureScheme]) -> Option<Box<dyn rustls::sign::Signer>> {
+        self.0.choose_scheme(&[rustls::SignatureScheme::ECDSA_NISTP256_SHA256])
+    }
+
+    fn algorithm(&self) -> rustls::SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+#[test]
+fn a_signature_that_was_not_allowed_is_refused() {
+    use crate::credentials::SignatureScheme as Scheme;
+    let authority = Authority::new("Root");
+    for (allowed, passes) in [(Scheme::ECDSA_SECP256R1_SHA256, true), (Scheme::ECDSA_SECP384R1_SHA384, false)]
+    {
+        let builder = OutboundCredentials::builder().trust(authority.trust()).protocols(Protocols::TLS1_3);
+        let client = builder.signature_schemes(&[allowed]).acquire().unwrap();
+        let mut key = rustls::sign::CertifiedKey::clone(authority.identity(&["a.example"]).certified());
+        key.key = Arc::new(Stubborn(key.key));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(key));
+        let config = config.unwrap().with_no_client_auth().with_cert_resolver(resolver);
+
+        let mut slot = slot_of(&client);
+        let name = ServerName::try_from("a.example").unwrap();
+        let config_of_client = Arc::clone(client.client_config());
+        let mut client = with_slot(&mut slot, || ClientConnection::new(config_of_client, name)).unwrap();
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut wire = Vec::new();
+        client.write_tls(&mut wire).unwrap();
+        server.read_tls(&mut &wire[..]).unwrap();
+        server.process_new_packets().unwrap();
+        wire.clear();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        client.read_tls(&mut &wire[..]).unwrap();
+        let outcome = with_slot(&mut slot, || client.process_new_packets()).map(|_| ());
+        let refusal = rustls::PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme;
+        assert_eq!(outcome, if passes { Ok(()) } else { Err(refusal.into()) }, "{allowed:?}");
+    }
 }
