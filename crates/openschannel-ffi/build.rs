@@ -1,9 +1,11 @@
-//! On Linux: gives the symbols that the shared library exports a version, `OPENSCHANNEL_0.1`.
+//! On Linux: binds the shared library's names to itself, and gives those it exports a version, `OPENSCHANNEL_0.1`.
 //!
-//! rustc passes the linker a version script of its own, without a version, and neither linker lets a second script take those names
-//! over. With LLD, rustc's default for x86-64, there is a way: `-u NAME@@VERSION` names the symbol, version included, before its
-//! definition is met. GNU ld refuses; there, and elsewhere, the library is linked without versions. So a small library is tried
-//! first.
+//! Other libraries export the same names: WinPR has an SSPI of its own. Without `-Bsymbolic` our function table would hold the functions
+//! of whichever library the program loaded first.
+//!
+//! Versions: rustc passes the linker a version script of its own, which has none, and neither linker lets a second script take those
+//! names over. With LLD, rustc's default for x86-64, there is a way: `-u NAME@@VERSION` names the symbol, version included, before its
+//! definition is met. GNU ld refuses; there, and elsewhere, the library is linked without versions. So a small library is tried first.
 
 #![allow(clippy::panic, reason = "a build that cannot go on says why and stops")]
 
@@ -20,6 +22,7 @@ fn main() {
     if variable("CARGO_CFG_TARGET_OS") != "linux" {
         return;
     }
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     let directory = variable("OUT_DIR");
     let directory = Path::new(&directory);
     let script = directory.join("versions.map");

@@ -15,6 +15,7 @@
 pub mod certificates;
 pub mod connection;
 pub mod data;
+pub mod ffi;
 pub mod process;
 pub mod program;
 pub mod scripted;

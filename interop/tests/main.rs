@@ -6,6 +6,7 @@
 
 mod conversations;
 mod curl;
+mod ffi_headers;
 mod gnutls;
 mod go;
 mod java;

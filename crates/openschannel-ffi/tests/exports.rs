@@ -2,14 +2,18 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+use support::{LIBRARY, in_crate, library_directory};
+
 #[test]
 fn the_library_exports_what_is_listed() {
-    let (library, listed) = (library(), listed());
+    let (library, listed) = (library_directory().join(LIBRARY), listed());
     let exported =
         symbols(&library).into_iter().map(|symbol| symbol.split('@').next().unwrap().to_owned()).collect();
     assert_same(&exported, &listed, "the library", "exports.txt");
@@ -18,7 +22,7 @@ fn the_library_exports_what_is_listed() {
 /// All names have the version, or (a linker that cannot do it) none has.
 #[test]
 fn exported_names_have_a_version() {
-    let symbols = symbols(&library());
+    let symbols = symbols(&library_directory().join(LIBRARY));
     let versioned = symbols.iter().filter(|symbol| symbol.ends_with("@@OPENSCHANNEL_0.1")).count();
     assert!(versioned == symbols.len() || versioned == 0, "{symbols:#?}");
     if cfg!(target_arch = "x86_64") && env::var_os("RUSTFLAGS").is_none() {
@@ -77,15 +81,4 @@ fn symbols(library: &Path) -> BTreeSet<String> {
     let symbols = lines.lines().filter_map(|line| line.split_whitespace().nth(2));
     // The linker defines a symbol for each version, with type A.
     symbols.filter(|symbol| !symbol.starts_with("OPENSCHANNEL_0.1")).map(str::to_owned).collect()
-}
-
-/// Cargo builds the shared library beside the tests.
-fn library() -> PathBuf {
-    let library = env::current_exe().unwrap().parent().unwrap().join("libopenschannel_ffi.so");
-    assert!(library.exists(), "{}", library.display());
-    library
-}
-
-fn in_crate(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

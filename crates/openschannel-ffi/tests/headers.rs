@@ -1,12 +1,15 @@
 //! The C headers for systems that are not Windows: they compile alone, in any order and in every language they may be used from, and lay
-//! structures out as Windows does. Wants a C and a C++ compiler, `$CC` and `$CXX` or `cc` and `c++`.
+//! structures out as Windows does.
 #![cfg(not(windows))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod support;
+
+use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, fs};
+use std::process::Stdio;
+
+use support::{compiler, in_crate};
 
 /// The oldest and the newest standards a program may be compiled with.
 const C: [&str; 3] = ["c99", "c11", "c17"];
@@ -77,19 +80,13 @@ fn names_of_the_package_are_utf_16() {
 
 /// Compiles, warnings being errors.
 fn compile(standard: &str, flags: &[&str], source: &str) {
-    let (compiler, language) =
-        if standard.starts_with("c++") { (tool("CXX", "c++"), "c++") } else { (tool("CC", "cc"), "c") };
-    let mut command = Command::new(compiler);
-    command.args(["-x", language, &format!("-std={standard}"), "-Wall", "-Wextra", "-pedantic", "-Werror"]);
-    command.arg("-fsyntax-only").arg("-I").arg(in_crate("include")).args(flags).arg("-");
+    let mut command = compiler(standard);
+    let language = if standard.starts_with("c++") { "c++" } else { "c" };
+    command.args(["-pedantic", "-fsyntax-only"]).args(flags).args(["-x", language, "-"]);
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{command:?}\n{source}\n{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn tool(variable: &str, default: &str) -> String {
-    env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
 
 fn headers() -> Vec<String> {
@@ -104,8 +101,4 @@ fn headers() -> Vec<String> {
 
 fn read(path: &str) -> String {
     fs::read_to_string(in_crate(path)).unwrap()
-}
-
-fn in_crate(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

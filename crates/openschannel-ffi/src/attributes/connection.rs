@@ -170,13 +170,13 @@ pub(super) unsafe fn connection_info(query: &Query<'_>) -> Result<(), ErrorStatu
     Ok(())
 }
 
+/// The version the caller wrote is not looked at: there is one only, and SslStream and Qt write none.
+///
 /// # Safety
 /// The query's buffer is null or a SecPkgContext_ConnectionInfoEx.
 pub(super) unsafe fn connection_info_ex(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
     let attributes = query.attributes()?;
-    // SAFETY: the caller's promise; the version is the first field.
-    unsafe { check_version(query) }?;
     let (info, cipher) = (attributes.connection_info(), attributes.cipher_info());
     let answer = ConnectionInfoEx {
         version: VERSION,
@@ -193,6 +193,8 @@ pub(super) unsafe fn connection_info_ex(query: &Query<'_>) -> Result<(), ErrorSt
     Ok(())
 }
 
+/// The version the caller wrote is not looked at, as above.
+///
 /// # Safety
 /// The query's buffer is null or a SecPkgContext_CipherInfo.
 pub(super) unsafe fn cipher_info(query: &Query<'_>) -> Result<(), ErrorStatus> {
@@ -200,8 +202,6 @@ pub(super) unsafe fn cipher_info(query: &Query<'_>) -> Result<(), ErrorStatus> {
     const MAX_EXCHANGE_LEN: u32 = 65_536;
     let place = query.place()?;
     let attributes = query.attributes()?;
-    // SAFETY: the caller's promise; the version is the first field.
-    unsafe { check_version(query) }?;
     let info = attributes.cipher_info();
     let answer = CipherInfo {
         version: VERSION,
@@ -223,15 +223,6 @@ pub(super) unsafe fn cipher_info(query: &Query<'_>) -> Result<(), ErrorStatus> {
     // SAFETY: the caller's promise.
     unsafe { place.write(answer) };
     Ok(())
-}
-
-/// # Safety
-/// The query's buffer begins with the version the caller knows.
-unsafe fn check_version(query: &Query<'_>) -> Result<(), ErrorStatus> {
-    let place = query.place::<u32>()?;
-    // SAFETY: the caller's promise.
-    let version = unsafe { place.read() };
-    if version == VERSION { Ok(()) } else { Err(ErrorStatus::InvalidParameter) }
 }
 
 /// # Safety

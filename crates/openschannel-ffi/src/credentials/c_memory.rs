@@ -30,7 +30,7 @@ pub(super) unsafe fn read_array<T: Copy>(from: *const T, count: u32, most: usize
         .collect())
 }
 
-/// A UNICODE_STRING's text.
+/// A UNICODE_STRING's text. Its length does not count a NUL, but msquic's does.
 ///
 /// # Safety
 /// The string's buffer is null or holds as many bytes as the string says.
@@ -41,7 +41,7 @@ pub(super) unsafe fn read_string(string: UnicodeString) -> Result<String, Error>
     }
     // SAFETY: the caller's promise; a length of 16 bits is bound enough.
     let units = unsafe { read_array(string.buffer.cast_const(), units, usize::from(u16::MAX)) }?;
-    String::from_utf16(&units).map_err(|_| invalid())
+    String::from_utf16(units.strip_suffix(&[0]).unwrap_or(&units)).map_err(|_| invalid())
 }
 
 pub(super) fn invalid() -> Error {

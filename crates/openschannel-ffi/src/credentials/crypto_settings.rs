@@ -71,6 +71,8 @@ enum Algorithm {
     EcdhOn(NamedGroup),
     MlKem,
     Rsa,
+    /// RSA with one padding: SslStream gives the padding's name in place of the algorithm's.
+    RsaWith(Mode),
     Ecdsa,
     /// ECDSA on one curve, in bits.
     EcdsaOn(u32),
@@ -162,6 +164,9 @@ impl Denied {
                 let mode = if offer::is_pss(scheme) { Mode::Pss } else { Mode::Pkcs1 };
                 self.hits_mode(mode) && self.hits_some_rsa_key()
             }
+            Algorithm::RsaWith(mode) if offer::is_rsa(scheme) => {
+                (mode == Mode::Pss) == offer::is_pss(scheme) && self.hits_some_rsa_key()
+            }
             Algorithm::Ecdsa => offer::ecdsa_curve(scheme).is_some_and(|bits| self.hits_length(bits)),
             Algorithm::EcdsaOn(bits) => offer::ecdsa_curve(scheme) == Some(bits),
             Algorithm::Ed25519 => scheme == SignatureScheme::ED25519,
@@ -192,6 +197,8 @@ impl Algorithm {
             "CURVE25519" | "25519" | "X25519" | "ECDH_25519" => Self::EcdhOn(NamedGroup::X25519),
             "ML-KEM" | "MLKEM" => Self::MlKem,
             "RSA" | "RSA_SIGN" => Self::Rsa,
+            "SCH_RSA_PSS_PAD" => Self::RsaWith(Mode::Pss),
+            "SCH_RSA_PKCS_PAD" => Self::RsaWith(Mode::Pkcs1),
             "ECDSA" => Self::Ecdsa,
             "ECDSA_P256" => Self::EcdsaOn(256),
             "ECDSA_P384" => Self::EcdsaOn(384),
@@ -328,6 +335,8 @@ mod tests {
     fn signatures_and_paddings() {
         let (pkcs1, pss) = ([0x0401, 0x0501, 0x0601], [0x0804, 0x0805, 0x0806]);
         for usage in [1, 4] {
+            assert_eq!(taken(usage, "SCH_RSA_PKCS_PAD", &[], 0, 0), schemes(&pkcs1));
+            assert_eq!(taken(usage, "SCH_RSA_PSS_PAD", &[], 0, 0), schemes(&pss));
             let rsa = schemes(&[&pkcs1[..], &pss[..]].concat());
             assert_eq!(taken(usage, "RSA", &[], 0, 0), rsa);
             assert_eq!(taken(usage, "RSA", &["SCH_RSA_PSS_PAD"], 0, 0), schemes(&pss));
