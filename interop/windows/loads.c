@@ -27,7 +27,7 @@ static void check_names(HMODULE library, const char *path)
     check(names != NULL, "cannot be read", path);
     while (names && fgets(name, sizeof name, names)) {
         name[strcspn(name, "\r\n")] = 0;
-        check(GetProcAddress(library, name) != NULL, "not exported", name);
+        check(!*name || GetProcAddress(library, name) != NULL, "not exported", name);
         count++;
     }
     check(count > 70, "too short a list", path);

@@ -4,7 +4,8 @@
     peer.py serve CERT.pem [options]      prints the port, echoes until the number of bytes, then ends as told
     peer.py connect PORT CA.pem [options]
 
-Options: 12 or 13 (the only version), alpn=a,b, expect-alpn=a, closes (this side sends close_notify first), kilobytes=n.
+Options: 12 or 13 (the only version), alpn=a,b, expect-alpn=a, closes (this side sends close_notify first), kilobytes=n;
+shakes (a server that only shakes hands).
 The side that ends first keeps its socket open until it has the other side's close_notify; exit code 0 says that it came.
 """
 
@@ -36,6 +37,13 @@ def main():
         raw = socket.create_connection(("127.0.0.1", int(where)))
     raw.settimeout(60)
     # A FIN without close_notify is an error here, and not an end.
+    if "shakes" in options:
+        # Whether the other side goes on is for the other side to say.
+        try:
+            context.wrap_socket(raw, server_side=True).recv(1)
+        except OSError:
+            pass
+        return
     stream = context.wrap_socket(raw, server_side=server, server_hostname=None if server else "localhost",
                                  suppress_ragged_eofs=False)
     print(f"{stream.version()} {stream.cipher()[0]} alpn={stream.selected_alpn_protocol()}", flush=True)

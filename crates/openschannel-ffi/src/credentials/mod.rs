@@ -131,7 +131,8 @@ pub(crate) unsafe fn acquire(
         SECPKG_CRED_INBOUND if !auth_data.is_null() => true,
         _ => return Err(Error::new(ErrorStatus::NoCredentials)),
     };
-    let request = if auth_data.is_null() {
+    #[cfg_attr(not(windows), expect(unused_mut, reason = "changed on Windows"))]
+    let mut request = if auth_data.is_null() {
         Request::of_nobody()
     } else {
         // SAFETY: the caller's promise; every version begins with the DWORD that says so.
@@ -148,5 +149,10 @@ pub(crate) unsafe fn acquire(
             _ => return Err(Error::new(ErrorStatus::UnknownCredentials)),
         }
     };
+    #[cfg(windows)]
+    if !inbound && crate::windows::callers::drop_the_last_token() {
+        request.protocols.remove(openschannel::credentials::Protocols::TLS1_3);
+        protocols::some(request.protocols)?;
+    }
     Credential::new(request, extras)
 }

@@ -43,7 +43,8 @@ impl Request {
         Self {
             inbound: false,
             identities: Vec::new(),
-            trust: Trust::System,
+            // SAFETY: there is no store.
+            trust: unsafe { certificates::trust(core::ptr::null_mut(), 0, false) }.unwrap_or_default(),
             flags: 0,
             lifespan: 0,
             protocols: Protocols::SUPPORTED,

@@ -114,6 +114,7 @@ pub(super) struct Names {
 
 impl Parsed {
     /// Reads the certificate at the start of `bytes`; what follows it is not looked at. None when there is none.
+    #[expect(clippy::arc_with_non_send_sync, reason = "the whole is both")]
     pub(super) fn read(bytes: &[u8]) -> Option<Arc<Self>> {
         let (rest, _) = x509_parser::parse_x509_certificate(bytes).ok()?;
         let der: Arc<[u8]> = bytes[..bytes.len() - rest.len()].into();

@@ -9,17 +9,17 @@ use super::types::{CERT_CONTEXT, CERT_ENCODING_TYPE_MASK, X509_ASN_ENCODING, sli
 /// NULL with E_INVALIDARG for another encoding type, with a CRYPT_E_ASN1_ error for what is no certificate.
 ///
 /// # Safety
-/// `encoded` is null or points to `len` bytes.
+/// `pbCertEncoded` is null or points to `cbCertEncoded` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertCreateCertificateContext(
-    encoding: u32,
-    encoded: *const u8,
-    len: u32,
+    dwCertEncodingType: u32,
+    pbCertEncoded: *const u8,
+    cbCertEncoded: u32,
 ) -> *const CERT_CONTEXT {
     value(std::ptr::null(), || {
         // SAFETY: as the caller's.
-        let bytes = unsafe { slice(encoded, len) };
-        let parsed = read(encoding, bytes)?;
+        let bytes = unsafe { slice(pbCertEncoded, cbCertEncoded) };
+        let parsed = read(dwCertEncodingType, bytes)?;
         Ok(registry().add_loose(parsed, Properties::default()).context())
     })
 }
@@ -30,13 +30,13 @@ pub unsafe extern "system" fn CertCreateCertificateContext(
 /// None is needed: a pointer that is not ours is not followed.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertDuplicateCertificateContext(
-    context: *const CERT_CONTEXT,
+    pCertContext: *const CERT_CONTEXT,
 ) -> *const CERT_CONTEXT {
     value(std::ptr::null(), || {
-        if context.is_null() {
-            return Ok(context);
+        if pCertContext.is_null() {
+            return Ok(pCertContext);
         }
-        registry().duplicate(context).ok_or(code::E_INVALIDARG)
+        registry().duplicate(pCertContext).ok_or(code::E_INVALIDARG)
     })
 }
 
@@ -45,9 +45,9 @@ pub unsafe extern "system" fn CertDuplicateCertificateContext(
 /// # Safety
 /// None is needed: a pointer that is not ours is not followed.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertFreeCertificateContext(context: *const CERT_CONTEXT) -> i32 {
+pub unsafe extern "system" fn CertFreeCertificateContext(pCertContext: *const CERT_CONTEXT) -> i32 {
     crate::boundary::value(1, || {
-        registry().release(context);
+        registry().release(pCertContext);
         1
     })
 }

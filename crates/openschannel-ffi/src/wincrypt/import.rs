@@ -24,18 +24,18 @@ const ADD_USE_EXISTING: u32 = 2;
 /// what is no such file. The flags say where Windows keeps keys; here that is always the store.
 ///
 /// # Safety
-/// `pfx` is null or points to a blob that says the truth; `password` is null or a string of 16-bit units.
+/// `pPFX` is null or points to a blob that says the truth; `szPassword` is null or a string of 16-bit units.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn PFXImportCertStore(
-    pfx: *const Blob,
-    password: *const u16,
-    _flags: u32,
+    pPFX: *const Blob,
+    szPassword: *const u16,
+    _dwFlags: u32,
 ) -> HCERTSTORE {
     value(std::ptr::null_mut(), || {
         // SAFETY: as the caller's.
-        let bytes = unsafe { blob(pfx) }.ok_or(code::E_INVALIDARG)?;
+        let bytes = unsafe { blob(pPFX) }.ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let password = zeroize::Zeroizing::new(unsafe { from_wide(password) }.unwrap_or_default());
+        let password = zeroize::Zeroizing::new(unsafe { from_wide(szPassword) }.unwrap_or_default());
         let contents = PfxContents::open(bytes, &password).map_err(|error| refusal(&error))?;
         Ok(pfx_store(contents))
     })
@@ -44,12 +44,12 @@ pub unsafe extern "system" fn PFXImportCertStore(
 /// `PFXIsPFXBlob`: whether it looks like PKCS #12.
 ///
 /// # Safety
-/// `pfx` is null or points to a blob that says the truth.
+/// `pPFX` is null or points to a blob that says the truth.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn PFXIsPFXBlob(pfx: *const Blob) -> i32 {
+pub unsafe extern "system" fn PFXIsPFXBlob(pPFX: *const Blob) -> i32 {
     crate::boundary::value(0, || {
         // SAFETY: as the caller's.
-        let bytes = unsafe { blob(pfx) };
+        let bytes = unsafe { blob(pPFX) };
         i32::from(bytes.is_some_and(PfxContents::looks_like_one))
     })
 }
@@ -57,59 +57,68 @@ pub unsafe extern "system" fn PFXIsPFXBlob(pfx: *const Blob) -> i32 {
 /// `PFXVerifyPassword`: FALSE with ERROR_INVALID_PASSWORD for a wrong one.
 ///
 /// # Safety
-/// `pfx` is null or points to a blob that says the truth; `password` is null or a string of 16-bit units.
+/// `pPFX` is null or points to a blob that says the truth; `szPassword` is null or a string of 16-bit units.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn PFXVerifyPassword(pfx: *const Blob, password: *const u16, _flags: u32) -> i32 {
+pub unsafe extern "system" fn PFXVerifyPassword(
+    pPFX: *const Blob,
+    szPassword: *const u16,
+    _dwFlags: u32,
+) -> i32 {
     answer(|| {
         // SAFETY: as the caller's.
-        let bytes = unsafe { blob(pfx) }.ok_or(code::E_INVALIDARG)?;
+        let bytes = unsafe { blob(pPFX) }.ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let password = zeroize::Zeroizing::new(unsafe { from_wide(password) }.unwrap_or_default());
+        let password = zeroize::Zeroizing::new(unsafe { from_wide(szPassword) }.unwrap_or_default());
         PfxContents::open(bytes, &password).map(drop).map_err(|error| refusal(&error))
     })
 }
 
 /// `OpenSchannelImportPem`: certificates, leaf first, and the leaf's private key, each as PEM or DER; the key as PKCS #8, PKCS #1 or
-/// SEC 1, unencrypted. Without a key (`key` NULL) only the certificates. `store` gets them all; with NULL they are in a store of their
-/// own, which lives as long as the context and is its `hCertStore`. `context` receives the leaf, which is to be freed.
+/// SEC 1, unencrypted. Without `pbKey` the key is looked for among the certificates, and need not be there. `hStore` gets them all;
+/// with NULL they are in a store of their own, which lives as long as the context and is its `hCertStore`. `ppContext` receives the
+/// leaf, which is to be freed.
 ///
 /// FALSE with CRYPT_E_BAD_ENCODE when there is no certificate or the key cannot be read, CRYPT_E_NO_MATCH when it is another
 /// certificate's, E_INVALIDARG for arguments that make no sense.
 ///
 /// # Safety
-/// `chain` and `key` are null or point to as many bytes as are said; `context` is null or points to a pointer.
+/// `pbChain` and `pbKey` are null or point to as many bytes as are said; `ppContext` is null or points to a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn OpenSchannelImportPem(
-    chain: *const u8,
-    chain_len: u32,
-    key: *const u8,
-    key_len: u32,
-    store: HCERTSTORE,
-    context: *mut *const CERT_CONTEXT,
+    pbChain: *const u8,
+    cbChain: u32,
+    pbKey: *const u8,
+    cbKey: u32,
+    hStore: HCERTSTORE,
+    ppContext: *mut *const CERT_CONTEXT,
 ) -> i32 {
     answer(|| {
         // SAFETY: as the caller's.
-        let chain = unsafe { slice(chain, chain_len) }.ok_or(code::E_INVALIDARG)?;
+        let chain = unsafe { slice(pbChain, cbChain) }.ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let key = unsafe { slice(key, key_len) }.ok_or(code::E_INVALIDARG)?;
-        if store.is_null() && context.is_null() {
+        let key = unsafe { slice(pbKey, cbKey) }.ok_or(code::E_INVALIDARG)?;
+        if hStore.is_null() && ppContext.is_null() {
             return Err(code::E_INVALIDARG);
         }
-        let chain = certificates(chain)?;
-        let leaf = chain.first().ok_or(code::CRYPT_E_BAD_ENCODE)?;
-        let key = if key.is_empty() { None } else { Some(key_of(leaf.der(), key)?) };
+        let found = certificates(chain)?;
+        let leaf = found.first().ok_or(code::CRYPT_E_BAD_ENCODE)?;
+        let key = match (key.is_empty(), keys(chain).is_empty()) {
+            (false, _) => Some(key_of(leaf.der(), key)?),
+            (true, false) => Some(key_of(leaf.der(), chain)?),
+            (true, true) => None,
+        };
         let mut registry = registry();
-        let own = store.is_null();
-        let store = if own { registry.open_store(StoreKind::Memory) } else { store };
+        let own = hStore.is_null();
+        let store = if own { registry.open_store(StoreKind::Memory) } else { hStore };
         let mut leaf = None;
-        for (index, parsed) in chain.into_iter().enumerate() {
+        for (index, parsed) in found.into_iter().enumerate() {
             let properties = Properties { key: key.clone().filter(|_| index == 0), ..Properties::default() };
             let added = add(&mut registry, store, parsed, properties, ADD_USE_EXISTING)?;
             leaf.get_or_insert(added);
         }
         if let Some(leaf) = &leaf {
             // SAFETY: as the caller's.
-            unsafe { hand_out(&mut registry, leaf, context) };
+            unsafe { hand_out(&mut registry, leaf, ppContext) };
         }
         if own {
             registry.close_store(store, false)?;
@@ -122,17 +131,17 @@ pub unsafe extern "system" fn OpenSchannelImportPem(
 /// CRYPT_E_BAD_ENCODE when it cannot be read, CRYPT_E_NO_MATCH when it is another certificate's.
 ///
 /// # Safety
-/// `key` is null or points to `len` bytes.
+/// `pbKey` is null or points to `cbKey` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn OpenSchannelSetPrivateKey(
-    context: *const CERT_CONTEXT,
-    key: *const u8,
-    len: u32,
+    pContext: *const CERT_CONTEXT,
+    pbKey: *const u8,
+    cbKey: u32,
 ) -> i32 {
     answer(|| {
-        let certificate = certificate(context).ok_or(code::E_INVALIDARG)?;
+        let certificate = certificate(pContext).ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let key = unsafe { slice(key, len) }.ok_or(code::E_INVALIDARG)?;
+        let key = unsafe { slice(pbKey, cbKey) }.ok_or(code::E_INVALIDARG)?;
         let key = key_of(certificate.der(), key)?;
         certificate.properties().key = Some(key);
         Ok(())
@@ -146,14 +155,14 @@ pub unsafe extern "system" fn OpenSchannelSetPrivateKey(
 /// None is needed: a pointer that is not ours is not followed, and nothing is written.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CryptAcquireCertificatePrivateKey(
-    context: *const CERT_CONTEXT,
-    _flags: u32,
-    _parameters: *const c_void,
-    _key: *mut usize,
-    _key_spec: *mut u32,
-    _caller_frees: *mut i32,
+    pCert: *const CERT_CONTEXT,
+    _dwFlags: u32,
+    _pvParameters: *const c_void,
+    _phCryptProvOrNCryptKey: *mut usize,
+    _pdwKeySpec: *mut u32,
+    _pfCallerFreeProvOrNCryptKey: *mut i32,
 ) -> i32 {
-    answer(|| match certificate(context).ok_or(code::E_INVALIDARG)?.key() {
+    answer(|| match certificate(pCert).ok_or(code::E_INVALIDARG)?.key() {
         Some(_) => Err(code::NTE_BAD_KEYSET),
         None => Err(code::CRYPT_E_NO_KEY_PROPERTY),
     })
@@ -187,7 +196,7 @@ pub(super) fn pfx_store(contents: PfxContents) -> HCERTSTORE {
         }
         // The same certificate twice is what the disposition is for.
         let disposition = if properties.key.is_some() { ADD_USE_EXISTING } else { ADD_ALWAYS };
-        let _ = add(&mut registry, store, parsed, properties, disposition);
+        drop(add(&mut registry, store, parsed, properties, disposition));
     }
     store
 }

@@ -280,7 +280,7 @@ unsafe fn compare(first: *const Blob, second: *const Blob, same: impl Fn(&[u8], 
 pub(super) fn significant(integer: &[u8]) -> &[u8] {
     let mut integer = integer;
     while let [.., before, last] = integer {
-        let sign_repeated = matches!((*last, before & 0x80), (0, _) | (0xFF, 0x80));
+        let sign_repeated = matches!((*last, before & 0x80), (0, 0) | (0xFF, 0x80));
         if !sign_repeated {
             break;
         }

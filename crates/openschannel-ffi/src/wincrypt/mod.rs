@@ -76,7 +76,7 @@ pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, 
         return Err(Error::new(ErrorStatus::NoCredentials).because("the certificate has no private key"));
     };
     let beside = registry().members(leaf.store()).unwrap_or_default();
-    Identity::new(import::chain_of(&leaf, &beside), key)
+    Identity::new(chain_of(&leaf, &beside), key)
 }
 
 /// Whom a credential trusts. Its root store is for the certificates of clients (section 6.1); with SCH_CRED_RESTRICTED_ROOTS for
@@ -117,8 +117,8 @@ pub(crate) fn certificate_context(chain: &[Vec<u8>]) -> Result<*const CERT_CONTE
 pub(crate) fn chain_context(chain: &[Vec<u8>]) -> Result<*const CERT_CHAIN_CONTEXT, Error> {
     let chain = parse(chain)?;
     let leaf = store_chain(&mut registry(), chain).map_err(unexpected)?;
-    let request = chain::Request::plain(&leaf, SystemTime::now());
-    let built = chain::build(&request);
+    let request = Request::plain(&leaf, SystemTime::now());
+    let built = build(&request);
     let mut registry = registry();
     let context = registry.add_chain(built);
     registry.close_store(leaf.store(), false).map_err(unexpected)?;

@@ -193,10 +193,10 @@ unsafe fn names(certificate: &Certificate, kind: u32, flags: u32, parameter: *co
     match kind {
         kind::EMAIL => or_attribute(alternatives(certificate, of_issuer, email), EMAIL_ADDRESS),
         kind::RDN => {
-            // SAFETY: the caller vouches for a DWORD.
             let style = if parameter.is_null() {
                 style::SIMPLE
             } else {
+                // SAFETY: the caller vouches for a DWORD; it is not null.
                 unsafe { parameter.cast::<u32>().read_unaligned() }
             };
             vec![to_text(name, style)]

@@ -113,7 +113,7 @@ pub(super) unsafe fn string_out<U: Unit>(text: &[U], place: *mut U, room: u32) -
     // SAFETY: the caller vouches for the room, of which one less is used here.
     unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), place, kept) };
     // SAFETY: the last character of what fits.
-    unsafe { place.add(kept).write_unaligned(U::default()) };
+    unsafe { place.wrapping_add(kept).write_unaligned(U::default()) };
     fitting
 }
 

@@ -69,7 +69,8 @@ pub unsafe extern "system" fn CryptQueryObject(
         let mut registry = registry();
         let mut store = std::ptr::null_mut();
         let mut context: *const CERT_CONTEXT = std::ptr::null();
-        if !found.certificates.is_empty() && !(phCertStore.is_null() && ppvContext.is_null()) {
+        let is_wanted = !phCertStore.is_null() || !ppvContext.is_null();
+        if is_wanted && !found.certificates.is_empty() {
             store = registry.open_store(StoreKind::Memory);
             for parsed in found.certificates {
                 let added = add(&mut registry, store, parsed, Properties::default(), ADD_ALWAYS)?;

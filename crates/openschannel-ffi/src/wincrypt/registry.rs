@@ -287,7 +287,7 @@ impl Registry {
         let store = self.open_store(StoreKind::Memory);
         for parsed in certificates {
             // A store that was opened this moment takes what it is given.
-            let _ = self.add(store, Arc::clone(parsed), Properties::default());
+            drop(self.add(store, Arc::clone(parsed), Properties::default()));
         }
         if let Some(entry) = self.stores.get_mut(&store.addr()) {
             entry.kind = StoreKind::ReadOnly;

@@ -48,33 +48,33 @@ const ADD_ENABLE: u32 = 1;
 /// any other name, an empty store of this process. NULL with ERROR_FILE_NOT_FOUND for other providers.
 ///
 /// # Safety
-/// `provider` is a number or points to a C string, `parameter` to a string of the width that the provider says.
+/// `lpszStoreProvider` is a number or points to a C string, `pvPara` to a string of the width that the provider says.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertOpenStore(
-    provider: *const c_char,
-    _encoding: u32,
-    _crypt_provider: usize,
-    flags: u32,
-    parameter: *const c_void,
+    lpszStoreProvider: *const c_char,
+    _dwEncodingType: u32,
+    _hCryptProv: usize,
+    dwFlags: u32,
+    pvPara: *const c_void,
 ) -> HCERTSTORE {
     value(std::ptr::null_mut(), || {
-        if flags & DELETE != 0 {
+        if dwFlags & DELETE != 0 {
             return Err(code::ERROR_ACCESS_DENIED);
         }
         // SAFETY: as the caller's.
-        let provider = unsafe { provider_number(provider) }.ok_or(code::ERROR_FILE_NOT_FOUND)?;
+        let provider = unsafe { provider_number(lpszStoreProvider) }.ok_or(code::ERROR_FILE_NOT_FOUND)?;
         match provider {
-            provider::MEMORY if flags & READ_ONLY != 0 => Ok(registry().open_store(StoreKind::ReadOnly)),
+            provider::MEMORY if dwFlags & READ_ONLY != 0 => Ok(registry().open_store(StoreKind::ReadOnly)),
             provider::MEMORY => Ok(registry().open_store(StoreKind::Memory)),
             provider::COLLECTION => Ok(registry().open_store(StoreKind::Collection(Vec::new()))),
             provider::SYSTEM_A | provider::SYSTEM_REGISTRY_A => {
                 // SAFETY: as the caller's.
-                let name = unsafe { from_narrow(parameter.cast()) };
+                let name = unsafe { from_narrow(pvPara.cast()) };
                 system_store(&name.ok_or(code::E_INVALIDARG)?)
             }
             provider::SYSTEM_W | provider::SYSTEM_REGISTRY_W => {
                 // SAFETY: as the caller's.
-                let name = unsafe { from_wide(parameter.cast()) };
+                let name = unsafe { from_wide(pvPara.cast()) };
                 system_store(&name.ok_or(code::E_INVALIDARG)?)
             }
             _ => Err(code::ERROR_FILE_NOT_FOUND),
@@ -85,15 +85,15 @@ pub unsafe extern "system" fn CertOpenStore(
 /// `CertOpenSystemStoreA`: ROOT, the system's roots; every other name is an empty store.
 ///
 /// # Safety
-/// `name` is null or a C string.
+/// `szSubsystemProtocol` is null or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertOpenSystemStoreA(
-    _crypt_provider: usize,
-    name: *const c_char,
+    _hProv: usize,
+    szSubsystemProtocol: *const c_char,
 ) -> HCERTSTORE {
     value(std::ptr::null_mut(), || {
         // SAFETY: as the caller's.
-        let name = unsafe { from_narrow(name) };
+        let name = unsafe { from_narrow(szSubsystemProtocol) };
         system_store(&name.ok_or(code::E_INVALIDARG)?)
     })
 }
@@ -101,12 +101,15 @@ pub unsafe extern "system" fn CertOpenSystemStoreA(
 /// `CertOpenSystemStoreW`, the same.
 ///
 /// # Safety
-/// `name` is null or a string of 16-bit units.
+/// `szSubsystemProtocol` is null or a string of 16-bit units.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertOpenSystemStoreW(_crypt_provider: usize, name: *const u16) -> HCERTSTORE {
+pub unsafe extern "system" fn CertOpenSystemStoreW(
+    _hProv: usize,
+    szSubsystemProtocol: *const u16,
+) -> HCERTSTORE {
     value(std::ptr::null_mut(), || {
         // SAFETY: as the caller's.
-        let name = unsafe { from_wide(name) };
+        let name = unsafe { from_wide(szSubsystemProtocol) };
         system_store(&name.ok_or(code::E_INVALIDARG)?)
     })
 }
@@ -116,9 +119,9 @@ pub unsafe extern "system" fn CertOpenSystemStoreW(_crypt_provider: usize, name:
 /// # Safety
 /// None is needed.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertDuplicateStore(store: HCERTSTORE) -> HCERTSTORE {
-    value(std::ptr::null_mut(), || match registry().duplicate_store(store) {
-        true => Ok(store),
+pub unsafe extern "system" fn CertDuplicateStore(hCertStore: HCERTSTORE) -> HCERTSTORE {
+    value(std::ptr::null_mut(), || match registry().duplicate_store(hCertStore) {
+        true => Ok(hCertStore),
         false => Err(code::E_INVALIDARG),
     })
 }
@@ -129,13 +132,13 @@ pub unsafe extern "system" fn CertDuplicateStore(store: HCERTSTORE) -> HCERTSTOR
 /// # Safety
 /// None is needed; with CERT_CLOSE_STORE_FORCE_FLAG no context of the store may be used afterwards.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertCloseStore(store: HCERTSTORE, flags: u32) -> i32 {
+pub unsafe extern "system" fn CertCloseStore(hCertStore: HCERTSTORE, dwFlags: u32) -> i32 {
     answer(|| {
-        if store.is_null() {
+        if hCertStore.is_null() {
             return Ok(());
         }
-        match registry().close_store(store, flags & CLOSE_FORCE != 0)? {
-            false if flags & CLOSE_CHECK != 0 => Err(code::CRYPT_E_PENDING_CLOSE),
+        match registry().close_store(hCertStore, dwFlags & CLOSE_FORCE != 0)? {
+            false if dwFlags & CLOSE_CHECK != 0 => Err(code::CRYPT_E_PENDING_CLOSE),
             _ => Ok(()),
         }
     })
@@ -145,21 +148,21 @@ pub unsafe extern "system" fn CertCloseStore(store: HCERTSTORE, flags: u32) -> i
 /// disposition says, ERROR_ACCESS_DENIED for a store that takes nothing.
 ///
 /// # Safety
-/// `added` is null or points to a pointer.
+/// `ppStoreContext` is null or points to a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertAddCertificateContextToStore(
-    store: HCERTSTORE,
-    context: *const CERT_CONTEXT,
-    disposition: u32,
-    added: *mut *const CERT_CONTEXT,
+    hCertStore: HCERTSTORE,
+    pCertContext: *const CERT_CONTEXT,
+    dwAddDisposition: u32,
+    ppStoreContext: *mut *const CERT_CONTEXT,
 ) -> i32 {
     answer(|| {
-        let source = certificate(context).ok_or(code::E_INVALIDARG)?;
+        let source = certificate(pCertContext).ok_or(code::E_INVALIDARG)?;
         let properties = source.properties().clone();
         let mut registry = registry();
-        let new = add(&mut registry, store, Arc::clone(source.parsed()), properties, disposition)?;
+        let new = add(&mut registry, hCertStore, Arc::clone(source.parsed()), properties, dwAddDisposition)?;
         // SAFETY: as the caller's.
-        unsafe { hand_out(&mut registry, &new, added) };
+        unsafe { hand_out(&mut registry, &new, ppStoreContext) };
         Ok(())
     })
 }
@@ -167,24 +170,24 @@ pub unsafe extern "system" fn CertAddCertificateContextToStore(
 /// `CertAddEncodedCertificateToStore`: the same with a certificate in DER.
 ///
 /// # Safety
-/// `encoded` is null or points to `len` bytes; `added` is null or points to a pointer.
+/// `pbCertEncoded` is null or points to `cbCertEncoded` bytes; `ppCertContext` is null or points to a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertAddEncodedCertificateToStore(
-    store: HCERTSTORE,
-    encoding: u32,
-    encoded: *const u8,
-    len: u32,
-    disposition: u32,
-    added: *mut *const CERT_CONTEXT,
+    hCertStore: HCERTSTORE,
+    dwCertEncodingType: u32,
+    pbCertEncoded: *const u8,
+    cbCertEncoded: u32,
+    dwAddDisposition: u32,
+    ppCertContext: *mut *const CERT_CONTEXT,
 ) -> i32 {
     answer(|| {
         // SAFETY: as the caller's.
-        let bytes = unsafe { slice(encoded, len) };
-        let parsed = read(encoding, bytes)?;
+        let bytes = unsafe { slice(pbCertEncoded, cbCertEncoded) };
+        let parsed = read(dwCertEncodingType, bytes)?;
         let mut registry = registry();
-        let new = add(&mut registry, store, parsed, Properties::default(), disposition)?;
+        let new = add(&mut registry, hCertStore, parsed, Properties::default(), dwAddDisposition)?;
         // SAFETY: as the caller's.
-        unsafe { hand_out(&mut registry, &new, added) };
+        unsafe { hand_out(&mut registry, &new, ppCertContext) };
         Ok(())
     })
 }
@@ -194,48 +197,51 @@ pub unsafe extern "system" fn CertAddEncodedCertificateToStore(
 /// # Safety
 /// None is needed: a pointer that is not ours is not followed.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertDeleteCertificateFromStore(context: *const CERT_CONTEXT) -> i32 {
+pub unsafe extern "system" fn CertDeleteCertificateFromStore(pCertContext: *const CERT_CONTEXT) -> i32 {
     answer(|| {
         let mut registry = registry();
-        let certificate = registry.certificate(context).cloned().ok_or(code::E_INVALIDARG)?;
+        let certificate = registry.certificate(pCertContext).cloned().ok_or(code::E_INVALIDARG)?;
         let outcome = registry.remove(&certificate);
-        registry.release(context);
+        registry.release(pCertContext);
         outcome
     })
 }
 
-/// `CertEnumCertificatesInStore`: the certificate behind `previous`, whose reference is given back; the first one for NULL. NULL with
+/// `CertEnumCertificatesInStore`: the certificate behind `pPrevCertContext`, whose reference is given back; the first one for NULL. NULL with
 /// CRYPT_E_NOT_FOUND behind the last one.
 ///
 /// # Safety
 /// None is needed: a pointer that is not ours is not followed.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertEnumCertificatesInStore(
-    store: HCERTSTORE,
-    previous: *const CERT_CONTEXT,
+    hCertStore: HCERTSTORE,
+    pPrevCertContext: *const CERT_CONTEXT,
 ) -> *const CERT_CONTEXT {
-    value(std::ptr::null(), || next(store, previous, |_| true))
+    value(std::ptr::null(), || next(hCertStore, pPrevCertContext, |_| true))
 }
 
-/// `CertAddStoreToCollection`: what is in `sibling` is in the collection too, now and later. FALSE with E_INVALIDARG when one of them is
+/// `CertAddStoreToCollection`: what is in `hSiblingStore` is in the collection too, now and later. FALSE with E_INVALIDARG when one of them is
 /// no store, or the collection would end up in itself.
 ///
 /// # Safety
 /// None is needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertAddStoreToCollection(
-    collection: HCERTSTORE,
-    sibling: HCERTSTORE,
-    update_flags: u32,
-    priority: u32,
+    hCollectionStore: HCERTSTORE,
+    hSiblingStore: HCERTSTORE,
+    dwUpdateFlags: u32,
+    dwPriority: u32,
 ) -> i32 {
     answer(|| {
         // Documented: NULL is no mistake.
-        if sibling.is_null() {
+        if hSiblingStore.is_null() {
             return Ok(());
         }
-        let takes_additions = update_flags & ADD_ENABLE != 0;
-        registry().add_sibling(collection, Sibling { store: sibling.addr(), takes_additions, priority })
+        let takes_additions = dwUpdateFlags & ADD_ENABLE != 0;
+        registry().add_sibling(
+            hCollectionStore,
+            Sibling { store: hSiblingStore.addr(), takes_additions, priority: dwPriority },
+        )
     })
 }
 
@@ -244,8 +250,11 @@ pub unsafe extern "system" fn CertAddStoreToCollection(
 /// # Safety
 /// None is needed.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn CertRemoveStoreFromCollection(collection: HCERTSTORE, sibling: HCERTSTORE) {
-    crate::boundary::value((), || registry().remove_sibling(collection, sibling));
+pub unsafe extern "system" fn CertRemoveStoreFromCollection(
+    hCollectionStore: HCERTSTORE,
+    hSiblingStore: HCERTSTORE,
+) {
+    crate::boundary::value((), || registry().remove_sibling(hCollectionStore, hSiblingStore));
 }
 
 /// `CertControlStore`: stores here have nothing behind them to resynchronise with, so that every command is done at once.
@@ -254,12 +263,12 @@ pub unsafe extern "system" fn CertRemoveStoreFromCollection(collection: HCERTSTO
 /// None is needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn CertControlStore(
-    store: HCERTSTORE,
-    _flags: u32,
-    _control: u32,
-    _parameter: *const c_void,
+    hCertStore: HCERTSTORE,
+    _dwFlags: u32,
+    _dwCtrlType: u32,
+    _pvCtrlPara: *const c_void,
 ) -> i32 {
-    answer(|| match registry().is_store(store) {
+    answer(|| match registry().is_store(hCertStore) {
         true => Ok(()),
         false => Err(code::E_INVALIDARG),
     })

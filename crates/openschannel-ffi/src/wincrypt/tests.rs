@@ -179,7 +179,9 @@ fn cert_info_is_filled() {
     let made = made();
     let context = create(&made.leaf);
     // SAFETY: a context of ours.
-    let info = unsafe { &*(*context).info };
+    let info = unsafe { &*context }.info;
+    // SAFETY: as above.
+    let info = unsafe { &*info };
     let (_, parsed) = x509_parser::parse_x509_certificate(&made.leaf).unwrap();
     // SAFETY: CERT_INFO says the truth.
     let bytes = |blob: Blob| unsafe { blob.bytes() }.unwrap().to_vec();
@@ -210,7 +212,7 @@ fn a_chain_context_holds_the_whole_chain() {
     let built = registry().chain(context).unwrap();
     let ders: Vec<_> = built.certificates().iter().map(|certificate| certificate.der().to_vec()).collect();
     assert_eq!(ders, chain);
-    assert_eq!(built.trust().error, chain::trust_error::UNTRUSTED_ROOT);
+    assert_eq!(built.trust().error, trust_error::UNTRUSTED_ROOT);
     assert!(registry().release_chain(context));
     assert!(!registry().release_chain(context));
     assert!(registry().members(built.certificates()[0].store()).is_none());

@@ -1,7 +1,5 @@
 //! The structures of `wincrypt.h`, as Windows lays them out on 64-bit systems.
 
-#![expect(non_camel_case_types, reason = "the names are those of the SDK's header")]
-
 use core::ffi::{c_char, c_void};
 
 pub(super) use crate::types::layout;

@@ -1,5 +1,6 @@
 //! On Windows: certificates and keys are the system's, and so is whatever of `secur32.dll` is not Schannel's.
 
+pub(crate) mod callers;
 pub(crate) mod certificates;
 mod forward;
 mod forward_names;

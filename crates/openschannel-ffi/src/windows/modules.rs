@@ -21,7 +21,8 @@ pub(super) fn is_ours(address: *const c_void) -> bool {
     here.is_some() && containing(address) == here
 }
 
-fn containing(address: *const c_void) -> Option<HMODULE> {
+/// The loaded DLL, or the program, that the address lies in.
+pub(super) fn containing(address: *const c_void) -> Option<HMODULE> {
     let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
     let mut module = core::ptr::null_mut();
     // SAFETY: with this flag the name is an address, which is not read; the module goes to a variable.

@@ -91,7 +91,8 @@ struct Step {
 struct Search<'a> {
     request: &'a Request,
     steps: usize,
-    best: Option<(u32, Vec<Step>)>,
+    /// With what there is to be said for it: the more important first.
+    best: Option<((u8, bool, usize), Vec<Step>)>,
 }
 
 impl Search<'_> {
@@ -125,23 +126,22 @@ impl Search<'_> {
 
     /// Keeps the path if it is better than what there was. True when it cannot be better.
     fn record(&mut self, path: &[Step], end: End) -> bool {
-        const PERFECT: u32 = 0b1111 << LENGTH_BITS;
-        const LENGTH_BITS: u32 = 8;
-        let signed = path.iter().all(|step| matches!(step.signature, None | Some(SignatureCheck::Valid)));
-        let in_time = path.iter().all(|step| is_in_time(step.certificate.parsed(), self.request.now));
-        let mut quality = u32::from(signed) << 3 | u32::from(in_time);
-        quality |= match end {
-            End::Root => 0b110,
-            End::SelfSigned => 0b010,
-            End::Partial => 0,
+        let is_signed = path.iter().all(|step| matches!(step.signature, None | Some(SignatureCheck::Valid)));
+        let is_in_time = path.iter().all(|step| is_in_time(step.certificate.parsed(), self.request.now));
+        // An issuer whose signature is wrong says more than none.
+        let rank = match (end, is_signed) {
+            (End::Root, true) => 5,
+            (End::SelfSigned, true) => 4,
+            (End::Root, false) => 3,
+            (End::SelfSigned, false) => 2,
+            (End::Partial, is_signed) => u8::from(is_signed),
         };
-        // Of two equals the longer one says more, if it is no circle.
-        let length = if end == End::Partial { u32::try_from(path.len()).unwrap_or(0) } else { 0 };
-        let quality = quality << LENGTH_BITS | length;
+        let length = if end == End::Partial { path.len() } else { 0 };
+        let quality = (rank, is_in_time, length);
         if self.best.as_ref().is_none_or(|(best, _)| quality > *best) {
             self.best = Some((quality, path.to_vec()));
         }
-        quality >= PERFECT
+        end == End::Root && is_signed && is_in_time
     }
 
     /// Who may have signed it, by name; those who did first. Whose signature it is not counts only when there is nobody else.
@@ -275,7 +275,7 @@ fn unseen_rules(path: &[Step]) -> u32 {
         for extension in certificate.extensions() {
             match extension.parsed_extension() {
                 ParsedExtension::NameConstraints(_) if index > 0 => {
-                    found |= error::NOT_SUPPORTED_NAME_CONSTRAINT
+                    found |= error::NOT_SUPPORTED_NAME_CONSTRAINT;
                 }
                 ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
                     found |= error::NOT_SUPPORTED_CRITICAL_EXTENSION;

@@ -36,10 +36,18 @@ const EXCLUSIVE_ENABLE_CA: u32 = 1;
 #[derive(Clone, Copy)]
 struct ChainPara {
     size: u32,
-    usage_match: u32,
+    requested: RequestedUsage,
+}
+layout!(ChainPara, 32, requested @ 8);
+
+/// `CERT_USAGE_MATCH`
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RequestedUsage {
+    kind: u32,
     usage: EnhancedKeyUsage,
 }
-layout!(ChainPara, 24, usage_match @ 4, usage @ 8);
+layout!(RequestedUsage, 24, usage @ 8);
 
 /// `CERT_CHAIN_ENGINE_CONFIG`, with the fields of Windows 7 and Windows 8.
 #[repr(C)]
@@ -242,8 +250,8 @@ unsafe fn requested_usage(para: *const ChainPara) -> Result<Option<UsageMatch>, 
     // SAFETY: the caller vouches for it; it is not null.
     let para = unsafe { para.read_unaligned() };
     // SAFETY: the caller vouches for the strings.
-    let oids = unsafe { usage_oids(&raw const para.usage) }?;
-    let one_is_enough = para.usage_match == MATCH_ONE;
+    let oids = unsafe { usage_oids(&raw const para.requested.usage) }?;
+    let one_is_enough = para.requested.kind == MATCH_ONE;
     Ok((!oids.is_empty()).then_some(UsageMatch { one_is_enough, oids }))
 }
 

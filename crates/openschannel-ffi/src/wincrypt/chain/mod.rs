@@ -84,6 +84,7 @@ struct Usages {
 
 impl Chain {
     /// Leaf first. `error` is what is wrong with the chain as a whole, beside what is wrong with its elements.
+    #[expect(clippy::arc_with_non_send_sync, reason = "the whole is both")]
     pub(super) fn new(elements: Vec<Element>, error: u32, create_flags: u32) -> Arc<Self> {
         let certificates: Vec<_> = elements.iter().map(|element| Arc::clone(&element.certificate)).collect();
         let revocations: Vec<_> = elements.iter().map(|element| element.revocation.map(revocation)).collect();
@@ -167,6 +168,7 @@ impl std::fmt::Debug for Chain {
 }
 
 impl Usages {
+    #[expect(clippy::arc_with_non_send_sync, reason = "the whole is both")]
     fn new(oids: &[String]) -> Self {
         let strings: Vec<Arc<[u8]>> = oids.iter().map(|oid| super::text::to_narrow(oid).into()).collect();
         let pointers: Arc<[_]> = strings.iter().map(|text| text.as_ptr().cast()).collect();
@@ -175,6 +177,7 @@ impl Usages {
     }
 }
 
+#[expect(clippy::arc_with_non_send_sync, reason = "the whole is both")]
 fn revocation(result: u32) -> Arc<RevocationInfo> {
     Arc::new(RevocationInfo {
         size: size_of_u32::<RevocationInfo>(),

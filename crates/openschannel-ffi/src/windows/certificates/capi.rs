@@ -18,7 +18,7 @@ use windows_sys::Win32::Security::Cryptography::{
 use zeroize::Zeroizing;
 
 use super::keys::{Kind, first_offered, unusable};
-use super::objects::Certificate;
+use super::objects::{Certificate, bytes};
 use super::{cng, last_error, rsa_blob};
 
 /// # Errors
@@ -29,6 +29,9 @@ pub(super) fn private_key(
     certificate: Certificate,
 ) -> Result<Arc<dyn PrivateKey>, Error> {
     let provider = provider.with_known_spec();
+    if provider.public_key().is_some_and(|key| key != public_key_of(&certificate)) {
+        return Err(unusable("the private key does not belong to the certificate"));
+    }
     if let Some(handle) = cng::Handle::of_csp(provider.handle, provider.spec) {
         return cng::private_key(handle, kind, certificate);
     }
@@ -202,6 +205,14 @@ impl Provider {
         (exported != 0).then_some(blob)
     }
 
+    /// The public half as `RSAPublicKey`. A blob is a header of eight bytes, "RSA1", the length in bits, exponent and modulus.
+    fn public_key(&self) -> Option<Vec<u8>> {
+        let mut numbers = self.public_key_blob()?.get(16..)?.to_vec();
+        numbers.reverse();
+        let (modulus, exponent) = numbers.split_at_checked(numbers.len().checked_sub(4)?)?;
+        Some(rsa_blob::der_integer_pair(modulus, exponent))
+    }
+
     /// The container's name in UTF-16, terminated. CryptoAPI gives it in the system's code page; only plain ASCII is taken, which
     /// is what generated names are.
     fn container(&self) -> Option<Vec<u16>> {
@@ -264,6 +275,15 @@ impl Drop for Provider {
         // SAFETY: the reference is this object's own.
         unsafe { CryptReleaseContext(self.handle, 0) };
     }
+}
+
+/// The certificate's public key, which is an `RSAPublicKey`.
+fn public_key_of(certificate: &Certificate) -> &[u8] {
+    // SAFETY: the certificate's decoded form lives as long as the certificate.
+    let Some(info) = (unsafe { certificate.fields().pCertInfo.as_ref() }) else { return &[] };
+    let key = &info.SubjectPublicKeyInfo.PublicKey;
+    // SAFETY: the key is a part of it.
+    unsafe { bytes(key.pbData, key.cbData) }
 }
 
 struct UserKey(usize);

@@ -9,7 +9,7 @@ mod rsa_blob;
 mod trust;
 mod verdict;
 
-use openschannel::credentials::{Identity, SignatureScheme, Trust};
+use openschannel::credentials::{Identity, Trust};
 use openschannel::status::{Error, ErrorStatus, Fault};
 use windows_sys::Win32::Foundation::GetLastError;
 
@@ -43,21 +43,6 @@ pub(crate) unsafe fn identity_with(context: *const CERT_CONTEXT, send_root: bool
     let chain = chain::to_send(&certificate, send_root);
     let key = keys::private_key(certificate)?;
     Identity::new(chain, key)
-}
-
-/// Whether the key can sign for TLS 1.3. One that cannot, a CryptoAPI key that stays in its place and knows no RSA-PSS, is for
-/// credentials that offer TLS 1.2 only.
-pub(crate) fn signs_tls13(identity: &Identity) -> bool {
-    let schemes = [
-        SignatureScheme::RSA_PSS_RSAE_SHA256,
-        SignatureScheme::RSA_PSS_RSAE_SHA384,
-        SignatureScheme::RSA_PSS_RSAE_SHA512,
-        SignatureScheme::ECDSA_SECP256R1_SHA256,
-        SignatureScheme::ECDSA_SECP384R1_SHA384,
-        SignatureScheme::ECDSA_SECP521R1_SHA512,
-        SignatureScheme::ED25519,
-    ];
-    identity.key().choose_scheme(&schemes).is_some()
 }
 
 /// Whom credentials with these `SCH_CRED_*` flags trust: the system's roots, or those of `root_store` where it counts.

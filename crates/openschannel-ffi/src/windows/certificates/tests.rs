@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     UnparsedPublicKey, VerificationAlgorithm,
 };
-use openschannel::credentials::KeyAlgorithm;
+use openschannel::credentials::{KeyAlgorithm, SignatureScheme};
 use windows_sys::Win32::Security::Cryptography::{
     AT_KEYEXCHANGE, AT_SIGNATURE, CERT_KEY_CONTEXT, CERT_KEY_CONTEXT_0, CERT_KEY_CONTEXT_PROP_ID,
     CERT_KEY_PROV_INFO_PROP_ID, CERT_NCRYPT_KEY_SPEC, CRYPT_DELETEKEYSET, CRYPT_EXPORTABLE,
@@ -132,6 +132,19 @@ impl Drop for InContainer {
     }
 }
 
+fn signs_tls13(identity: &Identity) -> bool {
+    let schemes = [
+        SignatureScheme::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RSA_PSS_RSAE_SHA384,
+        SignatureScheme::RSA_PSS_RSAE_SHA512,
+        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        SignatureScheme::ECDSA_SECP384R1_SHA384,
+        SignatureScheme::ECDSA_SECP521R1_SHA512,
+        SignatureScheme::ED25519,
+    ];
+    identity.key().choose_scheme(&schemes).is_some()
+}
+
 /// Every scheme the key offers gives a signature that the certificate's key verifies.
 fn signs(identity: &Identity) -> Vec<SignatureScheme> {
     let certificate = identity.chain().next().unwrap().to_vec();
@@ -223,6 +236,20 @@ fn a_key_of_a_key_context_outlives_its_context_and_the_programs_handle() {
     // The context was given the handle, and closes it.
     drop(bare);
     assert!(signs(&identity).contains(&SignatureScheme::RSA_PKCS1_SHA256));
+}
+
+#[test]
+fn somebody_elses_key_is_refused() {
+    let made = InContainer::new("else", AES, AT_KEYEXCHANGE, false);
+    let other = certificate_for(&[0x81; 256], &[1, 0, 1]);
+    let context = CERT_KEY_CONTEXT {
+        cbSize: u32::try_from(size_of::<CERT_KEY_CONTEXT>()).unwrap(),
+        Anonymous: CERT_KEY_CONTEXT_0 { hCryptProv: made.open(0) },
+        dwKeySpec: AT_KEYEXCHANGE,
+    };
+    set_property(&other, CERT_KEY_CONTEXT_PROP_ID, (&raw const context).cast());
+    // SAFETY: a certificate context.
+    assert_eq!(unsafe { identity(other.as_ptr()) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use windows_sys::Win32::Security::Cryptography::{
 };
 
 use super::objects::{Chain, MemoryStore, bytes, certificates_in};
-use super::verdict::rejection;
+use super::verdict::{nothing_overlooked, rejection};
 use super::{last_error, system_failed};
 use crate::types::cred_flags;
 
@@ -59,25 +59,22 @@ impl PeerVerifier for SystemVerifier {
     fn verify(&self, peer: &PeerChain<'_>) -> Result<(), Rejection> {
         let within = Judging::enter();
         let chain = self.build(peer, within.is_nested())?;
-        match policy(&chain, peer, 0)? {
-            0 => Ok(()),
-            code => {
-                let refused = rejection(code);
-                let pardon = match refused.status {
-                    ErrorStatus::CryptENoRevocationCheck => VerifyFlags::IGNORE_NO_REVOCATION_CHECK,
-                    ErrorStatus::CryptERevocationOffline => VerifyFlags::IGNORE_REVOCATION_OFFLINE,
-                    _ => return Err(refused),
-                };
-                if !peer.flags.contains(pardon) {
-                    return Err(refused);
-                }
-                // What else is wrong with the chain still counts.
-                match policy(&chain, peer, CERT_CHAIN_POLICY_IGNORE_ALL_REV_UNKNOWN_FLAGS)? {
-                    0 => Ok(()),
-                    code => Err(rejection(code)),
-                }
+        let mut code = policy(&chain, peer, 0)?;
+        if code != 0 {
+            let refused = rejection(code);
+            let pardon = match refused.status {
+                ErrorStatus::CryptENoRevocationCheck => VerifyFlags::IGNORE_NO_REVOCATION_CHECK,
+                ErrorStatus::CryptERevocationOffline => VerifyFlags::IGNORE_REVOCATION_OFFLINE,
+                _ => return Err(refused),
+            };
+            if !peer.flags.contains(pardon) {
+                // Whose revocation nobody knows because nobody knows who it is, is told that.
+                return nothing_overlooked(&chain.fields().TrustStatus).and(Err(refused));
             }
+            // What else is wrong with the chain still counts.
+            code = policy(&chain, peer, CERT_CHAIN_POLICY_IGNORE_ALL_REV_UNKNOWN_FLAGS)?;
         }
+        if code == 0 { nothing_overlooked(&chain.fields().TrustStatus) } else { Err(rejection(code)) }
     }
 
     fn root_hints(&self) -> Vec<Vec<u8>> {

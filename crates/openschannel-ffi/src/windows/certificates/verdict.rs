@@ -2,6 +2,31 @@
 
 use openschannel::credentials::Rejection;
 use openschannel::status::ErrorStatus;
+use windows_sys::Win32::Security::Cryptography::{
+    CERT_TRUST_IS_CYCLIC, CERT_TRUST_IS_EXPLICIT_DISTRUST, CERT_TRUST_IS_NOT_SIGNATURE_VALID,
+    CERT_TRUST_IS_NOT_TIME_VALID, CERT_TRUST_IS_NOT_VALID_FOR_USAGE, CERT_TRUST_IS_PARTIAL_CHAIN,
+    CERT_TRUST_IS_PEER_TRUSTED, CERT_TRUST_IS_REVOKED, CERT_TRUST_IS_UNTRUSTED_ROOT, CERT_TRUST_STATUS,
+};
+
+/// What the policy let pass although the chain says it: Wine's finds nothing in a chain that ends before a root. A peer that the user
+/// has said to trust needs no root.
+pub(super) fn nothing_overlooked(trust: &CERT_TRUST_STATUS) -> Result<(), Rejection> {
+    let codes = [
+        (CERT_TRUST_IS_NOT_SIGNATURE_VALID, 0x8009_6004),
+        (CERT_TRUST_IS_EXPLICIT_DISTRUST, 0x800B_0109),
+        (CERT_TRUST_IS_UNTRUSTED_ROOT, 0x800B_0109),
+        (CERT_TRUST_IS_PARTIAL_CHAIN, 0x800B_010A),
+        (CERT_TRUST_IS_CYCLIC, 0x800B_010A),
+        (CERT_TRUST_IS_REVOKED, 0x8009_2010),
+        (CERT_TRUST_IS_NOT_TIME_VALID, 0x800B_0101),
+        (CERT_TRUST_IS_NOT_VALID_FOR_USAGE, 0x800B_0110),
+    ];
+    let found = codes.iter().find(|(bit, _)| trust.dwErrorStatus & bit != 0);
+    match found {
+        Some(&(_, code)) if trust.dwInfoStatus & CERT_TRUST_IS_PEER_TRUSTED == 0 => Err(rejection(code)),
+        _ => Ok(()),
+    }
+}
 
 /// The refusal for a policy's `dwError`.
 pub(super) fn rejection(code: u32) -> Rejection {
