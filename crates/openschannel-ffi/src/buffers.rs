@@ -51,7 +51,7 @@ impl Descriptor {
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<SecBuffer> {
         // SAFETY: inside the array that `read` was promised.
-        (index < self.count).then(|| unsafe { self.first.add(index).read_unaligned() })
+        (index < self.count).then(|| unsafe { self.first.wrapping_add(index).read_unaligned() })
     }
 
     /// Writes a buffer; an index past the end writes nothing.
@@ -59,7 +59,7 @@ impl Descriptor {
     pub(crate) fn set(&self, index: usize, buffer: SecBuffer) {
         if index < self.count {
             // SAFETY: inside the array that `read` was promised.
-            unsafe { self.first.add(index).write_unaligned(buffer) };
+            unsafe { self.first.wrapping_add(index).write_unaligned(buffer) };
         }
     }
 

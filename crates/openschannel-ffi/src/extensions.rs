@@ -259,7 +259,7 @@ unsafe fn read_ids(ids: *const u16, count: u32) -> Result<Option<Vec<u16>>, Erro
         return Err(ErrorStatus::InvalidParameter);
     }
     // SAFETY: inside the array, by the caller's promise.
-    let ids = (0..count as usize).map(|index| unsafe { ids.add(index).read_unaligned() });
+    let ids = (0..count as usize).map(|index| unsafe { ids.wrapping_add(index).read_unaligned() });
     Ok(Some(ids.collect()))
 }
 

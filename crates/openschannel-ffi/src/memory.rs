@@ -10,17 +10,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroize;
 
 /// As C's allocators align: fit for any structure.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(C, align(16))]
 struct Unit([u8; 16]);
 
 impl zeroize::DefaultIsZeroes for Unit {}
-
-impl Default for Unit {
-    fn default() -> Self {
-        Self([0; 16])
-    }
-}
 
 static GIVEN_OUT: LazyLock<Mutex<HashMap<usize, Outside>>> = LazyLock::new(Mutex::default);
 

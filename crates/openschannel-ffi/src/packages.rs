@@ -226,7 +226,7 @@ unsafe fn of_the_system<C: Character + PartialEq>(system: &SecurityFunctionTable
     let mut all = Vec::new();
     for index in 0..count as usize {
         // SAFETY: the system says that there are so many.
-        let info = unsafe { packages.add(index).read() };
+        let info = unsafe { packages.wrapping_add(index).read() };
         // SAFETY: strings of the system's, which end with a zero.
         let name = unsafe { strings::terminated_units(info.name) };
         // SAFETY: as above.

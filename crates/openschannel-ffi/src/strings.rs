@@ -70,7 +70,7 @@ unsafe fn until_nul<C: Copy + Default + PartialEq>(text: *const C) -> Option<Vec
     let mut units = Vec::new();
     loop {
         // SAFETY: no zero has been met, so the string goes on.
-        let unit = unsafe { text.add(units.len()).read_unaligned() };
+        let unit = unsafe { text.wrapping_add(units.len()).read_unaligned() };
         if unit == C::default() {
             return Some(units);
         }
