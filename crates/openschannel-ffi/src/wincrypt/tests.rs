@@ -122,7 +122,7 @@ fn without_a_key_there_are_no_credentials_and_what_is_no_context_is_unknown() {
 #[test]
 fn a_peers_certificate_keeps_its_store_until_it_is_freed() {
     let made = made();
-    let context = certificate_context(&[made.leaf.clone(), made.intermediate.clone()]).unwrap();
+    let context = certificate_context(&[made.leaf.clone(), made.intermediate]).unwrap();
     // SAFETY: a context of ours.
     let store = unsafe { &*context }.store;
     assert_eq!(registry().members(store).unwrap().len(), 2);
@@ -207,7 +207,7 @@ fn cert_info_is_filled() {
 #[test]
 fn a_chain_context_holds_the_whole_chain() {
     let made = made();
-    let chain = [made.leaf.clone(), made.intermediate.clone(), made.root.clone()];
+    let chain = [made.leaf.clone(), made.intermediate.clone(), made.root];
     let context = chain_context(&chain).unwrap();
     let built = registry().chain(context).unwrap();
     let ders: Vec<_> = built.certificates().iter().map(|certificate| certificate.der().to_vec()).collect();
