@@ -7,8 +7,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openschannel_ffi::types::{
-    CERT_CONTEXT, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchCredentials, SecBuffer, SecBufferDesc,
-    SecHandle, attribute, buffer_type, cred_flags,
+    CERT_CONTEXT, KeyingMaterial, KeyingMaterialInfo, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND,
+    SchCredentials, SecBuffer, SecBufferDesc, SecHandle, attribute, buffer_type, cred_flags,
 };
 use openschannel_ffi::*;
 
@@ -27,6 +27,7 @@ const OK: u32 = 0;
 const CONTINUE_NEEDED: u32 = 0x0009_0312;
 const RENEGOTIATE: u32 = 0x0009_0321;
 const INVALID_HANDLE: u32 = 0x8009_0301;
+const MESSAGE_ALTERED: u32 = 0x8009_030F;
 const CONTEXT_EXPIRED: u32 = 0x8009_0317;
 
 /// Poco takes SEC_E_CONTEXT_EXPIRED for a success and sends what the three buffers say. Between SEC_I_RENEGOTIATE on the reading thread and
@@ -46,6 +47,42 @@ fn nothing_is_left_to_send_while_a_handshake_message_waits() {
     assert_eq!(status, OK);
     server.input.extend(wire);
     assert_eq!(server.decrypt(), (OK, b"secret".to_vec()));
+}
+
+/// Section 3.6: keying material of a failed connection is SEC_E_INVALID_HANDLE, other answers stay.
+#[test]
+fn a_failed_connection_gives_no_keying_material() {
+    let (mut client, mut server) = established();
+    let mut label = *b"EXPORTER-test\0";
+    let mut info = KeyingMaterialInfo {
+        label_len: 14,
+        label: label.as_mut_ptr(),
+        context_len: 0,
+        context: null_mut(),
+        keying_material_len: 32,
+    };
+    // SAFETY: everything lives through the call.
+    let status = unsafe {
+        SetContextAttributesW(
+            &raw const server.context,
+            attribute::KEYING_MATERIAL_INFO,
+            (&raw mut info).cast(),
+            40,
+        )
+    };
+    assert_eq!(status, 0);
+    assert_eq!(server.keying_material(), OK);
+    let mut wire = client.encrypt(b"forged").1;
+    *wire.last_mut().unwrap() ^= 1;
+    server.input.extend(wire);
+    assert_eq!(server.decrypt().0, MESSAGE_ALTERED);
+    assert_eq!(server.keying_material(), INVALID_HANDLE);
+    let mut sizes = [0_u32; 5];
+    // SAFETY: everything lives through the call.
+    let status = unsafe {
+        QueryContextAttributesW(&raw const server.context, attribute::STREAM_SIZES, sizes.as_mut_ptr().cast())
+    };
+    assert_eq!(status, 0);
 }
 
 /// Both directions at once, queries between them, and the handle given back under all of it.
@@ -297,6 +334,17 @@ impl Side {
         let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
         self.input.drain(..self.input.len() - extra);
         (status.cast_unsigned(), data)
+    }
+
+    fn keying_material(&self) -> u32 {
+        let mut answer = KeyingMaterial { keying_material_len: 0, keying_material: null_mut() };
+        let attribute = attribute::KEYING_MATERIAL;
+        // SAFETY: everything lives through the call.
+        let status =
+            unsafe { QueryContextAttributesW(&raw const self.context, attribute, (&raw mut answer).cast()) };
+        // SAFETY: given out by the call, or null.
+        assert_eq!(unsafe { FreeContextBuffer(answer.keying_material.cast()) }, 0);
+        status.cast_unsigned()
     }
 }
 
