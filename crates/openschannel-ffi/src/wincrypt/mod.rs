@@ -64,7 +64,7 @@ use registry::{StoreKind, registry};
 ///
 /// # Safety
 /// None is needed here: a pointer that is not ours is not followed. On Windows it is.
-pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, Error> {
+pub(crate) unsafe fn identity(context: *const CERT_CONTEXT, send_root: bool) -> Result<Identity, Error> {
     let Some(leaf) = registry::certificate(context) else {
         return Err(Error::new(ErrorStatus::UnknownCredentials).because("it is no certificate context"));
     };
@@ -76,7 +76,7 @@ pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, 
         return Err(Error::new(ErrorStatus::NoCredentials).because("the certificate has no private key"));
     };
     let beside = registry().members(leaf.store()).unwrap_or_default();
-    Identity::new(chain_of(&leaf, &beside), key)
+    Identity::new(chain_of(&leaf, &beside, send_root), key)
 }
 
 /// Whom a credential trusts. Its root store is for the certificates of clients (section 6.1); with SCH_CRED_RESTRICTED_ROOTS for
