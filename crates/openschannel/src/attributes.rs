@@ -342,7 +342,9 @@ impl Attributes {
     pub fn eap_key_block(&self, label: &[u8], method: u8) -> Result<([u8; 128], [u8; 64]), Error> {
         let (mut keys, mut vectors) = ([0; 128], [0; 64]);
         match self.exporter.without_secret(label, &mut vectors) {
-            None => self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?,
+            None => {
+                self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?
+            }
             Some(()) => self.export_keying_material(label, None, &mut keys)?,
         }
         Ok((keys, vectors))

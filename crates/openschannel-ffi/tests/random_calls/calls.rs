@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr::{null, null_mut};
 
 use openschannel::status::SecurityStatus;
-use openschannel_ffi::types::{SecBuffer, SecBufferDesc, SecHandle};
+use openschannel_ffi::types::{KeyingMaterialInproc, SecBuffer, SecBufferDesc, SecHandle};
 use openschannel_ffi::*;
 
 use crate::arena::Arena;
@@ -27,6 +27,7 @@ pub(crate) struct World {
     seen: Vec<Vec<u8>>,
     package: Vec<u16>,
     target: Vec<u16>,
+    label: Vec<u8>,
 }
 
 impl World {
@@ -51,6 +52,7 @@ impl World {
             seen: vec![vec![0x16, 3, 1, 0, 4, 1, 0, 0, 0], vec![0x15, 3, 3, 0, 2, 1, 0], vec![0; 5]],
             package: "Schannel\0".encode_utf16().collect(),
             target: "localhost\0".encode_utf16().collect(),
+            label: b"EXPORTER-of-a-test\0".to_vec(),
         }
     }
 
@@ -121,6 +123,8 @@ impl World {
     #[expect(clippy::too_many_lines, reason = "a list of calls")]
     fn call(&mut self, random: &mut Random, handle: SecHandle) {
         let handle_place = self.handle_pointer(random, handle, 0);
+        let credential = random.pick(&self.handles);
+        let credential = self.handle_pointer(random, credential, 1);
         let (input, output) = (self.descriptor(random), self.descriptor(random));
         // Now and then one for both.
         let output = if random.once_in(8) { input } else { output };
@@ -132,13 +136,15 @@ impl World {
         let flags = random.word() | 0x100;
         let target = if random.once_in(4) { null() } else { self.target.as_ptr() };
         let attribute = if random.once_in(4) { random.word() } else { random.word() % 0x80 };
+        if attribute == 0x70 && !buffer.is_null() {
+            self.in_process_export(random, buffer);
+        }
+        let (input, output) = (self.tame(input), self.tame(output));
         let which = random.below(26);
         // SAFETY: every pointer is null or leads into the arena, with room for what is read or written behind it.
         let status = unsafe {
             match which {
                 0 | 1 => {
-                    let credential = random.pick(&self.handles);
-                    let credential = self.handle_pointer(random, credential, 1);
                     let context = if random.once_in(3) { null() } else { handle_place };
                     InitializeSecurityContextW(
                         credential,
@@ -156,8 +162,6 @@ impl World {
                     )
                 }
                 2 | 3 => {
-                    let credential = random.pick(&self.handles);
-                    let credential = self.handle_pointer(random, credential, 1);
                     let context = if random.once_in(3) { null() } else { handle_place };
                     AcceptSecurityContext(
                         credential,
@@ -210,6 +214,22 @@ impl World {
                 self.handles.push(made);
             }
         }
+    }
+
+    /// The one structure that is read before it is written, with pointers in it: SecPkgContext_KeyingMaterial_Inproc.
+    fn in_process_export(&mut self, random: &mut Random, buffer: *mut c_void) {
+        let (output, room) = self.memory(random);
+        let label = if random.once_in(8) { null_mut() } else { self.label.as_mut_ptr() };
+        let request = KeyingMaterialInproc {
+            label_len: u16::try_from(random.below(self.label.len() + 1)).unwrap(),
+            label,
+            context_len: u16::try_from(random.below(self.label.len() + 1)).unwrap(),
+            context: if random.once_in(2) { null_mut() } else { self.label.as_mut_ptr() },
+            keying_material_len: room,
+            keying_material: output,
+        };
+        // SAFETY: in the arena, with room for any structure.
+        unsafe { buffer.cast::<KeyingMaterialInproc>().write_unaligned(request) };
     }
 
     /// # Safety
@@ -295,20 +315,27 @@ impl World {
         let descriptor = SecBufferDesc { version: random.word(), count: stated, buffers: array.cast() };
         // SAFETY: in the arena, with room for a descriptor.
         unsafe { place.write_unaligned(descriptor) };
-        // What was written last may lie over what was written first: read back what the call will see, and make it safe.
-        self.tame(place, array)
+        place
     }
 
-    /// After the writes a descriptor and its buffers may lie over each other; buffers that then lead out of the arena are taken out.
-    fn tame(&mut self, place: *mut SecBufferDesc, array: *mut u8) -> *const SecBufferDesc {
+    /// Arguments that were written later may lie over a descriptor and its buffers: one that now leads out of the arena is left out.
+    fn tame(&self, place: *const SecBufferDesc) -> *const SecBufferDesc {
+        if place.is_null() {
+            return place;
+        }
         // SAFETY: in the arena.
         let seen = unsafe { place.read_unaligned() };
-        if seen.buffers.cast::<u8>() != array || seen.count > 9 {
-            return if seen.count > 64 { place } else { null() };
+        // So many are refused unread.
+        if seen.count > 64 {
+            return place;
+        }
+        let array = seen.buffers.cast_const();
+        if !self.arena.holds(array.cast(), seen.count as usize * 16) {
+            return null();
         }
         for index in 0..seen.count as usize {
             // SAFETY: in the arena, with room for the array.
-            let buffer = unsafe { array.cast::<SecBuffer>().add(index).read_unaligned() };
+            let buffer = unsafe { array.wrapping_add(index).read_unaligned() };
             if !buffer.buffer.is_null() && !self.is_ours(buffer) {
                 return null();
             }
