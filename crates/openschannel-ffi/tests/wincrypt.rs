@@ -43,6 +43,8 @@ fn run(runner: &[&str]) {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).arg(directory.path()).env("OPENSCHANNEL_DEBUG", "leaks");
     command.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", directory.path().join("root.pem"));
+    // Cargo's own directories stand there, and a library in them that an earlier build has left.
+    command.env_remove("LD_LIBRARY_PATH");
     let output = command.output().unwrap();
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
