@@ -1,7 +1,7 @@
 //! The C programs of `tests/c`, compiled as a user of the library would and run: the conformance list, the shapes of real callers, misuse,
 //! many connections, many threads. The ignored tests run them longer, and under valgrind.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod support;
 

@@ -1,9 +1,9 @@
 //! Off Windows: the part of `wincrypt.h` that callers of Schannel need.
 //!
-//! - [`mod@certificate`], [`mod@registry`]: what contexts and stores are, and who has them.
-//! - [`mod@contexts`], [`mod@stores`], [`mod@find`], [`mod@import`]: how they are made and found.
-//! - [`mod@properties`], [`mod@names`], [`mod@inspect`]: what can be asked of a certificate.
-//! - [`mod@chain`]: chains, and the policies that judge them.
+//! - `certificate`, `registry`: what contexts and stores are, and who has them.
+//! - `contexts`, `stores`, `find`, `import`: how they are made and found.
+//! - `properties`, `names`, `inspect`: what can be asked of a certificate.
+//! - `chain`: chains, and the policies that judge them.
 
 mod certificate;
 mod chain;
