@@ -22,7 +22,7 @@ fn the_library_exports_what_is_listed() {
 /// All names have the version, or none has: a linker that cannot do it, as GNU ld. `install.sh` wants them.
 #[test]
 fn exported_names_have_one_version() {
-    let symbols = symbols(&library());
+    let symbols = symbols(&library_directory().join(LIBRARY));
     let versioned = symbols.iter().filter(|symbol| symbol.ends_with("@@OPENSCHANNEL_0.1")).count();
     assert!(versioned == symbols.len() || versioned == 0, "{symbols:#?}");
 }
