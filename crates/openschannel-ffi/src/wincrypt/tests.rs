@@ -90,10 +90,8 @@ fn an_imported_certificate_is_an_identity_with_its_intermediates() {
     assert_eq!(with_root.chain().collect::<Vec<_>>(), [&made.leaf[..], &made.intermediate, &made.root]);
     free(context);
     // SAFETY: needs nothing here.
-    assert_eq!(
-        unsafe { super::identity(context, false) }.unwrap_err().status(),
-        ErrorStatus::UnknownCredentials
-    );
+    let refused = unsafe { super::identity(context, false) };
+    assert_eq!(refused.unwrap_err().status(), ErrorStatus::UnknownCredentials);
 }
 
 #[test]
