@@ -173,14 +173,14 @@ impl Files {
             files.write(&format!("{name}.pem"), &params.signed_by(key, &issuer).unwrap().pem());
             files.write(&format!("{name}.key"), &key.serialize_pem());
         };
-        sign("p256", HOST, &KeyPair::generate().unwrap(), ExtendedKeyUsagePurpose::ServerAuth);
+        sign("server", HOST, &KeyPair::generate().unwrap(), ExtendedKeyUsagePurpose::ServerAuth);
         sign("client", "client.test", &KeyPair::generate().unwrap(), ExtendedKeyUsagePurpose::ClientAuth);
         // By nobody the programs trust.
         let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let mut params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, HOST);
-        files.write("rsa.pem", &params.self_signed(&rsa).unwrap().pem());
-        files.write("rsa.key", &rsa.serialize_pem());
+        files.write("other.pem", &params.self_signed(&rsa).unwrap().pem());
+        files.write("other.key", &rsa.serialize_pem());
         files
     }
 

@@ -25,7 +25,7 @@ trap 'rm -rf "$scratch"' EXIT
 certificates=${2:-$scratch}
 if [ $# -lt 2 ]; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=server.test \
-        -keyout "$scratch/p256.key" -out "$scratch/p256.pem" 2>/dev/null
+        -keyout "$scratch/server.key" -out "$scratch/server.pem" 2>/dev/null
 fi
 
 # A shared library brings no runtime along, and gcc's lacks functions that rustc's LLVM calls: the program gets the runtime of rustc.

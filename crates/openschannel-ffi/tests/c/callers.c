@@ -415,7 +415,7 @@ static void play_begin(struct play *play, const struct caller *caller, BOOL serv
     play->side = server ? &caller->server : &caller->client;
     play->room = malloc(24576);
     MUST(play->room != NULL);
-    pair_make(&play->pair, variant, P256);
+    pair_make(&play->pair, variant, SERVER);
     play->me = server ? &play->pair.server : &play->pair.client;
     DWORD flags = play->side->flags;
 #ifdef _WIN32
@@ -424,7 +424,7 @@ static void play_begin(struct play *play, const struct caller *caller, BOOL serv
 #endif
     MUST(
         acquire(
-            server, caller->version, flags, FACTS[variant].protocols, server ? P256 : NO_CERTIFICATE,
+            server, caller->version, flags, FACTS[variant].protocols, server ? SERVER : NO_CERTIFICATE,
             &play->credential) == SEC_E_OK);
     play->me->credential = &play->credential;
     for (int index = 0; index < 3; index++) play->stale[index] = buffer(SECBUFFER_EMPTY, NULL, 0);

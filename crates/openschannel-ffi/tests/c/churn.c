@@ -49,10 +49,10 @@ static void cycle(unsigned long number) {
     struct pair pair;
     CredHandle client, server;
     scene("cycle %lu", number);
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     if (own_credentials) {
         DWORD protocols = FACTS[variant].protocols;
-        enum certificate which = number / 32 % 8 == 7 ? RSA : P256;
+        enum certificate which = number / 32 % 8 == 7 ? OTHER_SERVER : SERVER;
         MUST(
             acquire(
                 FALSE, SCH_CREDENTIALS_VERSION, SCH_CRED_MANUAL_CRED_VALIDATION | SCH_CRED_NO_DEFAULT_CREDS, protocols,

@@ -33,7 +33,7 @@ static void wine_sequence(enum variant variant) {
     DWORD control[3] = {SCHANNEL_SHUTDOWN, 0, 0};
     ULONG attributes;
     scene("1, %s", FACTS[variant].name);
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     struct end *end = &pair.client;
     CHECK_STATUS(end_token_empty(end, NULL), SEC_I_CONTINUE_NEEDED);
     memcpy(close + 1, pair.server.in.data + 1, 2);
@@ -111,7 +111,7 @@ static void wine_sequence(enum variant variant) {
 static void missing_counts(enum variant variant, BOOL server) {
     struct pair pair;
     scene("2.4, MISSING, %s, %s", FACTS[variant].name, role(server));
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     struct end *end = end_of(&pair, server);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     if (!server) CHECK_STATUS(end_token(&pair.server, NULL), SEC_I_CONTINUE_NEEDED);
@@ -231,7 +231,7 @@ static void half_close(enum variant variant, BOOL server) {
 static void tickets_unread_at_close(void) {
     struct pair pair;
     scene("4, tickets unread at local close");
-    pair_make(&pair, TLS13, P256);
+    pair_make(&pair, TLS13, SERVER);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     CHECK_STATUS(end_token(&pair.server, NULL), SEC_I_CONTINUE_NEEDED);
     CHECK_STATUS(end_token(&pair.client, NULL), SEC_E_OK);
@@ -485,7 +485,7 @@ static void aliased(enum variant variant, BOOL server) {
     struct pair pair;
     ULONG attributes;
     scene("9, %s, %s", FACTS[variant].name, role(server));
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     struct end *end = end_of(&pair, server);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     while (!pair.client.done || !pair.server.done) {
@@ -609,7 +609,7 @@ static void split_record(struct bytes *record, size_t at) {
 static void alert_in_handshake(enum variant variant, BOOL server, unsigned number) {
     struct pair pair;
     scene("10, alert %u in the handshake, %s, %s gets it", number, FACTS[variant].name, role(server));
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     struct end *end = end_of(&pair, server);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     if (server) {

@@ -170,7 +170,8 @@ static PCCERT_CONTEXT import(const char *name) {
     DWORD length;
     BYTE *data = read_file(name, "pfx", &length);
     CRYPT_DATA_BLOB blob = {length, data};
-    HCERTSTORE store = PFXImportCertStore(&blob, L"test", CRYPT_EXPORTABLE);
+    /* Wine puts persistent keys into one and the same container; and its keys sign for TLS 1.3 only if they can be exported. */
+    HCERTSTORE store = PFXImportCertStore(&blob, L"test", PKCS12_NO_PERSIST_KEY | CRYPT_EXPORTABLE);
     PCCERT_CONTEXT found = NULL;
     MUST(store != NULL);
     do {
@@ -178,6 +179,7 @@ static PCCERT_CONTEXT import(const char *name) {
         MUST(found != NULL);
         DWORD size;
         if (CertGetCertificateContextProperty(found, CERT_KEY_PROV_INFO_PROP_ID, NULL, &size)) break;
+        if (CertGetCertificateContextProperty(found, CERT_KEY_CONTEXT_PROP_ID, NULL, &size)) break;
     } while (found != NULL);
     CertCloseStore(store, 0);
     free(data);
@@ -200,7 +202,7 @@ static PCCERT_CONTEXT import(const char *name) {
 #endif
 
 PCCERT_CONTEXT certificate(enum certificate which) {
-    static const char *const names[CERTIFICATES] = {NULL, "p256", "rsa", "client"};
+    static const char *const names[CERTIFICATES] = {NULL, "server", "other", "client"};
     if (which == NO_CERTIFICATE) return NULL;
     if (certificates[which] == NULL) certificates[which] = import(names[which]);
     return certificates[which];
@@ -578,7 +580,7 @@ void pair_connect(struct pair *pair) {
 }
 
 void pair_open(struct pair *pair, enum variant variant) {
-    pair_make(pair, variant, P256);
+    pair_make(pair, variant, SERVER);
     pair_connect(pair);
 }
 

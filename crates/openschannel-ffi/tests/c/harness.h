@@ -2,8 +2,9 @@
 /*
  * What the C tests share: checks that count, certificates, and two contexts of this library with a wire in memory between them.
  *
- * A program is called with a directory that holds p256.pem, p256.key, rsa.pem, rsa.key, client.pem, client.key; for Windows p256.pfx,
- * rsa.pfx and client.pfx, with the password "test". The certificates are for HOST.
+ * A program is called with a directory that holds server.pem, server.key and likewise other and client; for Windows server.pfx and so
+ * on, with the password "test". The first two are for HOST, with keys of different kinds where the system takes them (Wine: RSA only);
+ * the system's roots, which SSL_CERT_FILE names, vouch for server and not for other.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -87,7 +88,7 @@ struct facts {
 };
 extern const struct facts FACTS[VARIANTS];
 
-enum certificate { NO_CERTIFICATE, P256, RSA, CLIENT, CERTIFICATES };
+enum certificate { NO_CERTIFICATE, SERVER, OTHER_SERVER, CLIENT, CERTIFICATES };
 
 /* The certificate; valid until the end. NULL for none. */
 PCCERT_CONTEXT certificate(enum certificate which);

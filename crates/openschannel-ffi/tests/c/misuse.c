@@ -24,7 +24,7 @@ static void wrong_context(CtxtHandle *handle, SECURITY_STATUS expected) {
                 expected);
             CHECK_STATUS(
                 AcceptSecurityContext(
-                    credential(variant, TRUE, P256), handle, &message, 0, 0, NULL, &message, &attributes, NULL),
+                    credential(variant, TRUE, SERVER), handle, &message, 0, 0, NULL, &message, &attributes, NULL),
                 expected);
         }
     }
@@ -89,7 +89,7 @@ static void handles(enum variant variant) {
         CHECK_STATUS(DeleteSecurityContext(&wrong[index]), SEC_E_INVALID_HANDLE);
     }
     scene("handles, the other kind");
-    CredHandle client = *credential(variant, FALSE, NO_CERTIFICATE), server = *credential(variant, TRUE, P256);
+    CredHandle client = *credential(variant, FALSE, NO_CERTIFICATE), server = *credential(variant, TRUE, SERVER);
     wrong_context(&client, SEC_E_INVALID_HANDLE);
     wrong_context(&server, SEC_E_INVALID_HANDLE);
     /* aws-c-io does this to its credentials. */
@@ -137,8 +137,8 @@ static void credentials_first(enum variant variant) {
     CredHandle client, server;
     scene("credentials freed first, %s", FACTS[variant].name);
     MUST(acquire(FALSE, SCH_CREDENTIALS_VERSION, 0x18, FACTS[variant].protocols, NO_CERTIFICATE, &client) == SEC_E_OK);
-    MUST(acquire(TRUE, SCH_CREDENTIALS_VERSION, 0x2, FACTS[variant].protocols, P256, &server) == SEC_E_OK);
-    pair_make(&pair, variant, P256);
+    MUST(acquire(TRUE, SCH_CREDENTIALS_VERSION, 0x2, FACTS[variant].protocols, SERVER, &server) == SEC_E_OK);
+    pair_make(&pair, variant, SERVER);
     pair.client.credential = &client;
     pair.server.credential = &server;
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
@@ -165,7 +165,7 @@ static void delete_in(enum state state, enum variant variant) {
     CredHandle fresh;
     scene("delete in state %d, %s", (int)state, FACTS[variant].name);
     MUST(acquire(FALSE, SCH_CREDENTIALS_VERSION, 0x18, FACTS[variant].protocols, NO_CERTIFICATE, &fresh) == SEC_E_OK);
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     struct end *end = state == S1_SERVER ? &pair.server : &pair.client;
     pair.client.credential = &fresh;
     if (state == S2) pair.server.request |= MUTUAL;
@@ -208,7 +208,7 @@ static void delete_in(enum state state, enum variant variant) {
 /* Pointers. */
 
 static void null_pointers(void) {
-    PCredHandle client = credential(TLS13, FALSE, NO_CERTIFICATE), server = credential(TLS13, TRUE, P256);
+    PCredHandle client = credential(TLS13, FALSE, NO_CERTIFICATE), server = credential(TLS13, TRUE, SERVER);
     SCHANNEL_CRED data = {0};
     CredHandle made;
     CtxtHandle context = {5, 6};
@@ -414,7 +414,7 @@ static void garbage(enum variant variant) {
         memset(noise, patterns[index], sizeof noise);
         for (int server = 0; server < 2; server++) {
             scene("garbage 0x%02x, %s, %s", patterns[index], server ? "server" : "client", FACTS[variant].name);
-            pair_make(&pair, variant, P256);
+            pair_make(&pair, variant, SERVER);
             struct end *end = server ? &pair.server : &pair.client;
             if (!server) CHECK_STATUS(end_token_empty(end, NULL), SEC_I_CONTINUE_NEEDED);
             bytes_free(&end->in);

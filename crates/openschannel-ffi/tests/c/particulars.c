@@ -28,7 +28,7 @@ static CredHandle fresh_credential(enum variant variant) {
 
 /* A server that asks for a certificate, up to the client's answer to its flight. */
 static void begin_with_request(struct pair *pair, enum variant variant, PCredHandle client) {
-    pair_make(pair, variant, P256);
+    pair_make(pair, variant, SERVER);
     pair->client.credential = client;
     pair->server.request |= MUTUAL;
     CHECK_STATUS(end_token_empty(&pair->client, NULL), SEC_I_CONTINUE_NEEDED);
@@ -96,7 +96,7 @@ static void use_supplied_credentials(enum variant variant) {
     struct pair pair;
     scene("6.5, USE_SUPPLIED_CREDS, %s", FACTS[variant].name);
     CredHandle fresh = fresh_credential(variant);
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     pair.client.credential = &fresh;
     pair.client.request |= ISC_REQ_USE_SUPPLIED_CREDS;
     pair.server.request |= MUTUAL;
@@ -112,7 +112,7 @@ static void qt_server_bits(enum variant variant, BOOL verify) {
     SECURITY_STATUS status = SEC_I_CONTINUE_NEEDED;
     ULONG request = verify ? 0x811e : 0x811c, attributes = 0;
     scene("B5, %s, %s", FACTS[variant].name, verify ? "VerifyPeer" : "VerifyNone");
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     pair.client.credential = credential(variant, FALSE, CLIENT);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     struct end *server = &pair.server;
@@ -213,7 +213,7 @@ static void queries(enum variant variant) {
     SecPkgContext_CipherInfo cipher;
     SecPkgContext_ConnectionInfo connection;
     scene("B3, B10, %s", FACTS[variant].name);
-    pair_make(&pair, variant, P256);
+    pair_make(&pair, variant, SERVER);
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     CHECK_STATUS(QueryContextAttributesA(&pair.client.context, SECPKG_ATTR_STREAM_SIZES, &sizes), SEC_E_INVALID_HANDLE);
     pair_connect(&pair);
@@ -246,7 +246,7 @@ static void refused_certificate(enum variant variant, BOOL extended_error) {
             FALSE, SCH_CREDENTIALS_VERSION,
             SCH_CRED_AUTO_CRED_VALIDATION | SCH_CRED_IGNORE_NO_REVOCATION_CHECK | SCH_CRED_NO_DEFAULT_CREDS,
             FACTS[variant].protocols, NO_CERTIFICATE, &strict) == SEC_E_OK);
-    pair_make(&pair, variant, RSA); /* which nobody trusts */
+    pair_make(&pair, variant, OTHER_SERVER); /* which nobody trusts */
     pair.client.credential = &strict;
     CHECK_STATUS(end_token_empty(&pair.client, NULL), SEC_I_CONTINUE_NEEDED);
     CHECK_STATUS(end_token(&pair.server, NULL), SEC_I_CONTINUE_NEEDED);

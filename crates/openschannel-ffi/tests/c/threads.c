@@ -113,7 +113,7 @@ static BYTE *any_piece(uint64_t *state, ULONG *length) {
 
 static CredHandle any_credential(uint64_t *state, BOOL server) {
     if (random_below(state, 4) > 0)
-        return *credential(random_below(state, 2) ? TLS13 : TLS12, server, server ? P256 : NO_CERTIFICATE);
+        return *credential(random_below(state, 2) ? TLS13 : TLS12, server, server ? SERVER : NO_CERTIFICATE);
     mutex_lock(&shared);
     CredHandle found = own_credentials[server];
     mutex_unlock(&shared);
@@ -213,7 +213,7 @@ static void whole_connection(uint64_t *state) {
         in[0] = buffer(SECBUFFER_TOKEN, copy, (ULONG)arrived[turn].length);
         in[1] = buffer(SECBUFFER_EMPTY, NULL, 0);
         out = buffer(SECBUFFER_TOKEN, NULL, 0);
-        PCredHandle own = credential(variant, turn == 1, turn == 1 ? P256 : NO_CERTIFICATE);
+        PCredHandle own = credential(variant, turn == 1, turn == 1 ? SERVER : NO_CERTIFICATE);
         PCtxtHandle passed = made[turn] ? &ends[turn] : NULL;
         SECURITY_STATUS status =
             turn == 1 ? AcceptSecurityContext(own, passed, &input, 0x100, 0, &ends[1], &output, &attributes, NULL)
@@ -263,7 +263,7 @@ static void free_thread(uint64_t *state) {
             CredHandle fresh, old;
             if (acquire(
                     server, SCH_CREDENTIALS_VERSION, 0x18, FACTS[TLS13].protocols | FACTS[TLS12].protocols,
-                    server ? P256 : NO_CERTIFICATE, &fresh) != SEC_E_OK) {
+                    server ? SERVER : NO_CERTIFICATE, &fresh) != SEC_E_OK) {
                 tell("AcquireCredentialsHandle", 0);
                 break;
             }
@@ -403,13 +403,13 @@ int main(int argc, char **argv) {
     /* What the harness makes when it is first asked has to be there before the threads are. */
     for (int variant = 0; variant < VARIANTS; variant++) {
         credential(variant, FALSE, NO_CERTIFICATE);
-        credential(variant, TRUE, P256);
+        credential(variant, TRUE, SERVER);
     }
     for (int server = 0; server < 2; server++)
         MUST(
             acquire(
                 server, SCH_CREDENTIALS_VERSION, 0x18, FACTS[TLS13].protocols | FACTS[TLS12].protocols,
-                server ? P256 : NO_CERTIFICATE, &own_credentials[server]) == SEC_E_OK);
+                server ? SERVER : NO_CERTIFICATE, &own_credentials[server]) == SEC_E_OK);
     for (int index = 0; index < TALKS; index++) {
         pair_open(&talks[index].pair, index == 0 ? TLS12 : TLS13);
         mutex_make(&talks[index].lock[0]);
