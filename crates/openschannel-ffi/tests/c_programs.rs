@@ -1,5 +1,5 @@
 //! The C programs of `tests/c`, compiled as a user of the library would and run: the conformance list, the shapes of real callers, misuse,
-//! many connections, many threads. The ignored tests run them longer, and under valgrind.
+//! many connections, many threads. The ignored tests run them longer, and under valgrind; tsan.sh runs the threads under ThreadSanitizer.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
@@ -23,6 +23,11 @@ const HOST: &str = "server.test";
 #[test]
 fn conformance() {
     run("conformance", &[]);
+}
+
+#[test]
+fn alerts() {
+    run("alerts", &[]);
 }
 
 #[test]
@@ -62,11 +67,17 @@ fn threads_for_half_a_minute() {
     run("threads", &["30"]);
 }
 
-/// Without most of the alert numbers: every instruction is checked.
 #[test]
 #[ignore = "needs valgrind"]
 fn conformance_under_valgrind() {
-    run_checked("conformance", &["121"]);
+    run_checked("conformance", &[]);
+}
+
+/// As far as they are assigned: every instruction is checked.
+#[test]
+#[ignore = "needs valgrind"]
+fn alerts_under_valgrind() {
+    run_checked("alerts", &["121"]);
 }
 
 #[test]
@@ -142,7 +153,7 @@ fn compiled(program: &str) -> PathBuf {
             .args(["-g", "-pthread"])
             .arg("-o")
             .arg(&executable)
-            .args([source(program), source("harness")])
+            .args([source(program), source("harness"), source("connection")])
             .arg("-L")
             .arg(&library)
             .arg(format!("-Wl,-rpath,{}", library.display()))

@@ -30,11 +30,11 @@ fi
 
 # A shared library brings no runtime along, and gcc's lacks functions that rustc's LLVM calls: the program gets the runtime of rustc.
 runtime=$(echo "$(rustc --print sysroot)/lib/rustlib/$triple/lib/"librustc*_rt.tsan.a)
-for source in threads harness; do
+for source in threads harness connection; do
     gcc -std=c11 -g -O1 -Wall -Wextra -Werror -fsanitize=thread -pthread -I "$crate/include" -c \
         -o "$scratch/$source.o" "$here/c/$source.c"
 done
-gcc -pthread -o "$scratch/threads" "$scratch/threads.o" "$scratch/harness.o" \
+gcc -pthread -o "$scratch/threads" "$scratch/threads.o" "$scratch/harness.o" "$scratch/connection.o" \
     -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive -Wl,--export-dynamic \
     -L "$library" -lopenschannel_ffi -Wl,-rpath,"$library" -ldl -lm -lrt
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the C tests share: checks that count, certificates, and two contexts of this library with a wire in memory between them.
+ * What the C tests share: checks that count, certificates (harness.c), and two contexts of this library with a wire in memory between
+ * them (connection.c).
  *
  * A program is called with a directory that holds server.pem, server.key and likewise other and client; for Windows server.pfx and so
  * on, with the password "test". The first two are for HOST, with keys of different kinds where the system takes them (Wine: RSA only);
@@ -93,6 +94,9 @@ enum certificate { NO_CERTIFICATE, SERVER, OTHER_SERVER, CLIENT, CERTIFICATES };
 /* The certificate; valid until the end. NULL for none. */
 PCCERT_CONTEXT certificate(enum certificate which);
 
+/* OpenSchannelKeyUpdate, wherever it is. */
+SECURITY_STATUS key_update(PCtxtHandle context, DWORD flags, PSecBufferDesc output);
+
 /* Credentials with defaults: SCH_CREDENTIALS, the client without validation. Made once, freed at the end. */
 PCredHandle credential(enum variant variant, BOOL server, enum certificate which);
 /* Others; the caller frees them. */
@@ -120,6 +124,9 @@ struct end {
 struct pair {
     struct end client, server;
 };
+
+struct end *end_of(struct pair *pair, BOOL server);
+const char *role(BOOL server);
 
 /* Two ends with a wire, no contexts yet. */
 void pair_make(struct pair *pair, enum variant variant, enum certificate which);
