@@ -106,13 +106,13 @@ SECURITY_STATUS WINAPI OpenSchannelAnswerKeyUpdate(PCtxtHandle phContext, PSecBu
 /*
  * Certificates and keys as other systems keep them; on Windows the system's own functions do this. FALSE: see GetLastError.
  *
- * OpenSchannelImportPem: a chain, the leaf first, and the leaf's private key, as PEM or DER. The certificates are added to hStore
- * (NULL: to a store of their own) and the leaf is given in *ppContext, to be freed with CertFreeCertificateContext. Without pbKey
- * the key is looked for in pbChain.
+ * OpenSchannelImportPem: certificates, the leaf first, and the leaf's private key, each as PEM or DER; the key as PKCS #8, PKCS #1 or
+ * SEC 1, not encrypted. pbKey may be NULL: certificates alone. They are added to hStore, or with NULL to a store that lives as long as
+ * the leaf. The leaf is given in *ppContext, which may be NULL if hStore is not, and is to be freed.
  */
 BOOL WINAPI OpenSchannelImportPem(
     const BYTE *pbChain, DWORD cbChain, const BYTE *pbKey, DWORD cbKey, HCERTSTORE hStore, PCCERT_CONTEXT *ppContext);
-/* Gives a certificate its private key: PKCS#8, PKCS#1 or SEC1, as PEM or DER. */
+/* Gives a certificate its private key. */
 BOOL WINAPI OpenSchannelSetPrivateKey(PCCERT_CONTEXT pContext, const BYTE *pbKey, DWORD cbKey);
 #endif
 

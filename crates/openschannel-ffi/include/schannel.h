@@ -19,16 +19,7 @@
 
 #include "openschannel_types.h"
 #include "openschannel_status.h"
-#if defined(__has_include) && __has_include("wincrypt.h")
 #include "wincrypt.h"
-#else
-typedef struct _CERT_CONTEXT CERT_CONTEXT, *PCERT_CONTEXT;
-typedef const CERT_CONTEXT *PCCERT_CONTEXT;
-typedef void *HCERTSTORE;
-typedef ULONG_PTR HCRYPTPROV;
-typedef unsigned int ALG_ID;
-typedef struct _CRYPTOAPI_BLOB CERT_NAME_BLOB, *PCERT_NAME_BLOB;
-#endif
 
 #ifdef __cplusplus
 extern "C" {

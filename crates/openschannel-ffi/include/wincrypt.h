@@ -733,6 +733,32 @@ BOOL WINAPI CertGetCertificateChain(HCERTCHAINENGINE hChainEngine, PCCERT_CONTEX
 PCCERT_CHAIN_CONTEXT WINAPI CertDuplicateCertificateChain(PCCERT_CHAIN_CONTEXT pChainContext);
 void WINAPI CertFreeCertificateChain(PCCERT_CHAIN_CONTEXT pChainContext);
 
+/* The chains of certificates with a private key, for clients that choose one. */
+
+#define CERT_CHAIN_FIND_BY_ISSUER 1
+#define CERT_CHAIN_FIND_BY_ISSUER_COMPARE_KEY_FLAG 0x0001
+#define CERT_CHAIN_FIND_BY_ISSUER_COMPLEX_CHAIN_FLAG 0x0002
+#define CERT_CHAIN_FIND_BY_ISSUER_CACHE_ONLY_URL_FLAG 0x0004
+#define CERT_CHAIN_FIND_BY_ISSUER_NO_KEY_FLAG 0x4000
+#define CERT_CHAIN_FIND_BY_ISSUER_CACHE_ONLY_FLAG 0x8000
+
+typedef BOOL(WINAPI *PFN_CERT_CHAIN_FIND_BY_ISSUER_CALLBACK)(PCCERT_CONTEXT pCert, void *pvFindArg);
+
+typedef struct _CERT_CHAIN_FIND_BY_ISSUER_PARA {
+    DWORD cbSize;
+    LPCSTR pszUsageIdentifier;
+    DWORD dwKeySpec;
+    DWORD dwAcquirePrivateKeyFlags;
+    DWORD cIssuer;
+    CERT_NAME_BLOB *rgIssuer;
+    PFN_CERT_CHAIN_FIND_BY_ISSUER_CALLBACK pfnFindCallback;
+    void *pvFindArg;
+} CERT_CHAIN_FIND_BY_ISSUER_PARA, *PCERT_CHAIN_FIND_BY_ISSUER_PARA, CERT_CHAIN_FIND_ISSUER_PARA, *PCERT_CHAIN_FIND_ISSUER_PARA;
+
+/* Frees pPrevChainContext. */
+PCCERT_CHAIN_CONTEXT WINAPI CertFindChainInStore(HCERTSTORE hCertStore, DWORD dwCertEncodingType, DWORD dwFindFlags,
+    DWORD dwFindType, const void *pvFindPara, PCCERT_CHAIN_CONTEXT pPrevChainContext);
+
 /* Policies: TRUE when the policy could be asked; what it says is dwError. */
 
 typedef struct _CERT_CHAIN_POLICY_PARA {

@@ -86,13 +86,15 @@ impl SecBuffer {
         self.buffer_type & (buffer_type::READONLY | buffer_type::READONLY_WITH_CHECKSUM) == 0
     }
 
-    /// Its memory. None where a length comes without an address.
+    /// Its memory. None where a length comes without an address, or is longer than anything in memory: on 32-bit systems a `cbBuffer`
+    /// can say so.
     #[inline]
     pub(crate) fn memory(&self) -> Option<Memory> {
-        if self.buffer.is_null() && self.len > 0 {
+        let len = self.len as usize;
+        if self.buffer.is_null() && len > 0 || isize::try_from(len).is_err() {
             return None;
         }
-        Some(Memory { start: self.buffer.cast(), len: self.len as usize })
+        Some(Memory { start: self.buffer.cast(), len })
     }
 }
 
@@ -127,8 +129,9 @@ impl Memory {
     /// The memory of both, where `next` begins at this one's end.
     #[inline]
     pub(crate) fn joined(self, next: Self) -> Option<Self> {
+        let len = self.len.checked_add(next.len).filter(|len| isize::try_from(*len).is_ok())?;
         (self.start.addr().checked_add(self.len)? == next.start.addr())
-            .then_some(Self { start: self.start, len: self.len + next.len })
+            .then_some(Self { start: self.start, len })
     }
 }
 

@@ -80,6 +80,16 @@ fn is_ours(handle: SecHandle) -> bool {
     contexts().could_be(handle) || credentials().could_be(handle)
 }
 
+/// Whether a pointer leads to none of anybody's handles.
+///
+/// # Safety
+/// `handle` is null or points to a handle.
+#[inline]
+pub(crate) unsafe fn names_nobody(handle: *const SecHandle) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { read_handle(handle) }.map_or(true, is_no_handle)
+}
+
 fn is_no_handle(handle: SecHandle) -> bool {
     let words = (handle.lower, handle.upper);
     words == (0, 0) || words == (usize::MAX, usize::MAX) || words == (usize::MAX - 1, usize::MAX - 1)

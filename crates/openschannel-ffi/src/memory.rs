@@ -18,15 +18,17 @@ impl zeroize::DefaultIsZeroes for Unit {}
 
 static GIVEN_OUT: LazyLock<Mutex<HashMap<usize, Outside>>> = LazyLock::new(Mutex::default);
 
-/// A box the caller has the address of. Kept as a pointer: a box that is moved may count on nobody else having one.
+/// A box the caller has the address of.
 struct Outside(NonNull<[Unit]>);
 
 // SAFETY: the block belongs to nobody's thread; it is reached only to free it, under the map's lock.
 unsafe impl Send for Outside {}
 
-/// A zeroed block on its way out; freed if it is dropped before [`Block::give_out`].
+/// A zeroed block on its way out; wiped and freed if it is dropped before [`Block::give_out`].
 pub(crate) struct Block {
-    units: Box<[Unit]>,
+    /// A box, kept as a pointer that all others come from: a box may count on nobody else having its address, and blocks have
+    /// pointers into themselves.
+    units: NonNull<[Unit]>,
     len: usize,
 }
 
@@ -34,7 +36,7 @@ impl Block {
     /// `len` bytes. A block of no bytes has an address of its own too.
     pub(crate) fn new(len: usize) -> Self {
         let units = vec![Unit::default(); len.div_ceil(size_of::<Unit>()).max(1)];
-        Self { units: units.into_boxed_slice(), len }
+        Self { units: NonNull::from(Box::leak(units.into_boxed_slice())), len }
     }
 
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
@@ -44,21 +46,28 @@ impl Block {
     }
 
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        let start = self.units.as_mut_ptr().cast::<u8>();
         // SAFETY: the units hold at least `len` initialised bytes, and are borrowed as long as the slice.
-        unsafe { std::slice::from_raw_parts_mut(start, self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.address(), self.len) }
     }
 
     /// The address the block has now and keeps, for pointers inside it.
     pub(crate) fn address(&mut self) -> *mut u8 {
-        self.units.as_mut_ptr().cast()
+        self.units.cast().as_ptr()
     }
 
     /// Hands the block to the caller.
     pub(crate) fn give_out(self) -> NonNull<u8> {
-        let outside = NonNull::from(Box::leak(self.units));
+        let outside = self.units;
+        std::mem::forget(self);
         given_out().insert(outside.addr().get(), Outside(outside));
         outside.cast()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: it came out of a box, and nobody was given it.
+        unsafe { release(self.units) };
     }
 }
 
@@ -66,9 +75,16 @@ impl Block {
 pub(crate) fn take_back(address: *mut core::ffi::c_void) -> bool {
     let Some(Outside(outside)) = given_out().remove(&address.addr()) else { return false };
     // SAFETY: it came out of a box, and is in nobody's map any more.
-    let mut block = unsafe { Box::from_raw(outside.as_ptr()) };
-    block.zeroize();
+    unsafe { release(outside) };
     true
+}
+
+/// # Safety
+/// The units came out of a box, and nobody else frees or reads them.
+unsafe fn release(units: NonNull<[Unit]>) {
+    // SAFETY: the caller's promise.
+    let mut units = unsafe { Box::from_raw(units.as_ptr()) };
+    units.zeroize();
 }
 
 /// Sizes of what is still outside, for the leak report.

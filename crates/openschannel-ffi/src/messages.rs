@@ -23,7 +23,7 @@ use crate::types::{
 /// - SEC_E_INVALID_TOKEN: a buffer is missing, is twice there, overlaps another one or is read-only.
 /// - SEC_E_BUFFER_TOO_SMALL: header or trailer is shorter than SECPKG_ATTR_STREAM_SIZES says.
 /// - SEC_E_ENCRYPT_FAILURE: more than cbMaximumMessage bytes, or the key may protect no more records.
-/// - SEC_E_CONTEXT_EXPIRED: closed or failed, and the three lengths become zero; or a handshake message waits for the next token call.
+/// - SEC_E_CONTEXT_EXPIRED: closed or failed, or a handshake message waits for the next token call; the three lengths become zero.
 /// - SEC_E_QOP_NOT_SUPPORTED: another `fQOP`.
 ///
 /// # Safety
@@ -48,14 +48,19 @@ pub unsafe extern "system" fn EncryptMessage(
                 parts.empty(&message);
                 return Err(ErrorStatus::ContextExpired);
             }
-            match fQOP {
+            let sealed = match fQOP {
                 // SAFETY: `Parts::find` made sure that no two of the buffers overlap; the rest is the caller's promise.
                 0 => unsafe { parts.encrypt(half, &message) },
                 // SAFETY: as above.
                 SECQOP_WRAP_OOB_DATA => unsafe { parts.encrypt_alert(half, &message) },
                 SECQOP_WRAP_NO_ENCRYPT => Err(ErrorStatus::QopNotSupported),
                 _ => Err(ErrorStatus::QopNotSupported),
+            };
+            // The other thread may have found a failure since, or a handshake message that has to be answered first.
+            if sealed == Err(ErrorStatus::ContextExpired) {
+                parts.empty(&message);
             }
+            sealed
         })?;
         Ok(SuccessStatus::Ok)
     })

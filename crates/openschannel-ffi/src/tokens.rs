@@ -247,12 +247,14 @@ pub unsafe extern "system" fn DeleteSecurityContext(phContext: *const SecHandle)
     })
 }
 
-/// Whether the handle that decides is somebody else's: the context's, in a first call the credential's.
+/// Whether the handle that decides is somebody else's: the context's, in a first call the credential's. Whether a context handle that is
+/// there and empty makes a first call is for the credential's own package to say.
 ///
 /// # Safety
 /// The pointers are null or point to handles.
 unsafe fn is_elsewhere(credential: *const SecHandle, context: *const SecHandle) -> bool {
-    if context.is_null() {
+    // SAFETY: the caller's promise.
+    if unsafe { elsewhere::names_nobody(context) } {
         // SAFETY: the caller's promise.
         unsafe { elsewhere::of_credential(credential) }.is_some()
     } else {

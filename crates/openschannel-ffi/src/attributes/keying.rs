@@ -1,5 +1,7 @@
 //! Keying material of the connection, for other protocols (RFC 5705, RFC 8446 section 7.5, RFC 5216, RFC 9190).
 
+use openschannel::ReadEnd;
+use openschannel::attributes::Attributes;
 use openschannel::status::ErrorStatus;
 use zeroize::Zeroizing;
 
@@ -14,7 +16,7 @@ use super::set::{EapMethod, KeyingRequest};
 /// The query's buffer is null or a SecPkgContext_KeyingMaterial.
 pub(super) unsafe fn material(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    query.attributes()?;
+    usable(query)?;
     let asked = query.connection.companion.requested.keying.as_ref();
     let (keying_material_len, keying_material) =
         export(query, asked.ok_or(ErrorStatus::UnsupportedFunction)?)?;
@@ -29,7 +31,7 @@ pub(super) unsafe fn material(query: &Query<'_>) -> Result<(), ErrorStatus> {
 /// The query's buffer is null or a SecPkgContext_KeyingMaterial_Inproc with label and context.
 pub(super) unsafe fn material_inproc(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place::<KeyingMaterialInproc>()?;
-    query.attributes()?;
+    usable(query)?;
     // SAFETY: the caller's promise.
     let mut structure = unsafe { place.read() };
     let info = KeyingMaterialInfo {
@@ -49,8 +51,7 @@ pub(super) unsafe fn material_inproc(query: &Query<'_>) -> Result<(), ErrorStatu
 
 fn export(query: &Query<'_>, asked: &KeyingRequest) -> Result<(u32, *mut u8), ErrorStatus> {
     let mut block = Block::new(asked.len);
-    let attributes = query.attributes()?;
-    attributes
+    usable(query)?
         .export_keying_material(&asked.label, asked.context.as_deref(), block.bytes())
         .map_err(|error| error.status())?;
     Ok((number(asked.len)?, block.give_out().as_ptr()))
@@ -60,7 +61,7 @@ fn export(query: &Query<'_>, asked: &KeyingRequest) -> Result<(u32, *mut u8), Er
 /// The query's buffer is null or a SecPkgContext_EapKeyBlock.
 pub(super) unsafe fn eap_key_block(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let attributes = query.attributes()?;
+    let attributes = usable(query)?;
     let default = EapMethod::default();
     let method = query.connection.companion.requested.eap.as_ref().unwrap_or(&default);
     let (keys, ivs) =
@@ -69,4 +70,14 @@ pub(super) unsafe fn eap_key_block(query: &Query<'_>) -> Result<(), ErrorStatus>
     // SAFETY: the caller's promise.
     unsafe { place.write(EapKeyBlock { keys: *keys, ivs }) };
     Ok(())
+}
+
+/// The secrets of a connection that has failed are nobody's: SEC_E_INVALID_HANDLE (section 3.6). What else was negotiated can still be
+/// asked for.
+fn usable<'a>(query: &'a Query<'_>) -> Result<&'a Attributes, ErrorStatus> {
+    let attributes = query.attributes()?;
+    match query.connection.context.closing_report().read_end {
+        ReadEnd::Alert(_) | ReadEnd::Failed(_) => Err(ErrorStatus::InvalidHandle),
+        ReadEnd::Open | ReadEnd::Clean | ReadEnd::Truncated { .. } | ReadEnd::Reset => Ok(attributes),
+    }
 }

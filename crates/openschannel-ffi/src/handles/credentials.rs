@@ -53,7 +53,7 @@ impl Credentials {
 
     /// Whether the handle looks like one of these, valid or not.
     pub(crate) fn could_be(&self, handle: SecHandle) -> bool {
-        self.0.could_be(handle)
+        self.0.find(handle).is_some()
     }
 
     /// A line for each that is alive.

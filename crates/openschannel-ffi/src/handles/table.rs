@@ -97,13 +97,14 @@ impl<E: Default> Table<E> {
         }
     }
 
-    pub(super) fn could_be(&self, handle: SecHandle) -> bool {
+    fn is_of_this_kind(&self, handle: SecHandle) -> bool {
         handle.lower >> KIND_SHIFT == self.kind as usize && handle.upper & !UPPER_MASK == 0
     }
 
-    /// The entry a handle names, whatever generation that is in by now.
+    /// The entry a handle names, whatever generation that is in by now. On 32-bit systems another provider's address may be of this
+    /// kind; it hardly has a number low enough for an entry as well.
     pub(super) fn find(&self, handle: SecHandle) -> Option<(&E, Name)> {
-        if !self.could_be(handle) {
+        if !self.is_of_this_kind(handle) {
             return None;
         }
         let index = (handle.lower & INDEX_MASK).checked_sub(1)?;

@@ -290,7 +290,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.collect();
     let content = text.iter().position(|byte| *byte == b'=').map_or(&text[..], |end| &text[..end]);
     let padding = text.len() - content.len();
-    let is_padded_wrongly = padding > 2 || (padding > 0 && text.len() % 4 != 0);
+    let is_padded_wrongly = padding > 2 || (padding > 0 && !text.len().is_multiple_of(4));
     if is_padded_wrongly || text[content.len()..].iter().any(|byte| *byte != b'=') || content.len() % 4 == 1 {
         return None;
     }

@@ -179,11 +179,11 @@ pub unsafe extern "system" fn CertGetIntendedKeyUsage(
         let encoded = extension.and_then(|extension| unsafe { extension.value.bytes() });
         let bits = encoded.and_then(|encoded| Any::from_der(encoded).ok()).map(|(_, bits)| bits.data);
         let usage = bits.and_then(|bits| bits.split_first()).map(|(_, usage)| usage).ok_or(0_u32)?;
-        let mut copy = vec![0; cbKeyUsage as usize];
-        let fitting = copy.len().min(usage.len());
-        copy[..fitting].copy_from_slice(&usage[..fitting]);
+        let room = cbKeyUsage as usize;
         // SAFETY: the caller vouches for the room.
-        unsafe { std::ptr::copy_nonoverlapping(copy.as_ptr(), pbKeyUsage, copy.len()) };
+        unsafe { pbKeyUsage.write_bytes(0, room) };
+        // SAFETY: as above; no more is copied than there is of either.
+        unsafe { std::ptr::copy_nonoverlapping(usage.as_ptr(), pbKeyUsage, room.min(usage.len())) };
         Ok(())
     })
 }

@@ -99,6 +99,7 @@ impl Registry {
 
     /// One more reference for the caller. A certificate that was forgotten meanwhile is known again.
     pub(super) fn refer(&mut self, certificate: &Arc<Certificate>) -> *const CERT_CONTEXT {
+        crate::leaks::watch();
         self.held(certificate).references += 1;
         if let Some(store) = self.stores.get_mut(&certificate.store().addr()) {
             store.outside += 1;
@@ -335,6 +336,7 @@ impl Registry {
     }
 
     fn new_handle(&mut self) -> usize {
+        crate::leaks::watch();
         self.handles += 1;
         NO_STORE + self.handles * HANDLE_STEP
     }

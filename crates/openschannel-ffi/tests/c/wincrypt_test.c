@@ -856,6 +856,46 @@ static void engines(void) {
     CHECK(CertCloseStore(nothing, CERT_CLOSE_STORE_CHECK_FLAG));
 }
 
+static BOOL WINAPI seen(PCCERT_CONTEXT context, void *argument) {
+    CHECK(context->cbCertEncoded > 0);
+    ++*(int *)argument;
+    return *(int *)argument < 2;
+}
+
+static void chains_for_clients(void) {
+    HCERTSTORE store = memory_store();
+    bytes chain = load("both.pem");
+    PCCERT_CONTEXT issuer = certificate("root.der"), stranger = certificate("untrusted.der");
+    CERT_CHAIN_FIND_BY_ISSUER_PARA para;
+    PCCERT_CHAIN_CONTEXT found;
+    int calls = 0;
+    memset(&para, 0, sizeof(para));
+    para.cbSize = sizeof(para);
+    para.cIssuer = 1;
+    para.rgIssuer = &issuer->pCertInfo->Subject;
+    para.pfnFindCallback = seen;
+    para.pvFindArg = &calls;
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, NULL) == NULL);
+    CHECK(GetLastError() == (DWORD)CRYPT_E_NOT_FOUND);
+    CHECK(OpenSchannelImportPem(chain.data, chain.len, NULL, 0, store, NULL));
+    found = CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, NULL);
+    CHECK(found != NULL && found->rgpChain[0]->cElement == 3 && calls == 1);
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, found) == NULL);
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, NULL) == NULL && calls == 2);
+    para.pfnFindCallback = NULL;
+    para.pszUsageIdentifier = szOID_PKIX_KP_CLIENT_AUTH;
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, NULL) == NULL);
+    para.pszUsageIdentifier = NULL;
+    para.rgIssuer = &stranger->pCertInfo->Subject;
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, CERT_CHAIN_FIND_BY_ISSUER, &para, NULL) == NULL);
+    CHECK(CertFindChainInStore(store, X509_ASN_ENCODING, 0, 2, &para, NULL) == NULL);
+    CHECK(GetLastError() == (DWORD)E_INVALIDARG);
+    CertFreeCertificateContext(issuer);
+    CertFreeCertificateContext(stranger);
+    free(chain.data);
+    CHECK(CertCloseStore(store, CERT_CLOSE_STORE_CHECK_FLAG));
+}
+
 /* What is not the library's is refused and not followed. */
 static void misuse(void) {
     char memory[256] = { 0 };
@@ -880,6 +920,7 @@ static void misuse(void) {
         CHECK(CertDuplicateCertificateChain(wild[index]) == NULL);
         CertFreeCertificateChain(wild[index]);
         CertRemoveStoreFromCollection(wild[index], wild[index]);
+        CHECK(CertFindChainInStore(wild[index], 0, 0, CERT_CHAIN_FIND_BY_ISSUER, NULL, wild[index]) == NULL);
     }
 }
 
@@ -899,6 +940,7 @@ int main(int argc, char **argv) {
     querying();
     chains();
     engines();
+    chains_for_clients();
     misuse();
     printf("%d checks\n", checks);
     return 0;

@@ -14,8 +14,8 @@ use crate::wincrypt::registry::{no_store, registry};
 use crate::wincrypt::stores::system_roots;
 use crate::wincrypt::types::{FileTime, TrustStatus};
 
-/// Steps a search may take. Whoever makes certificates that lead in circles pays with a chain that is not found.
-const MAX_STEPS: usize = 256;
+/// Signatures a search may verify. Whoever makes certificates that lead in circles pays with a chain that is not found.
+const MAX_SIGNATURES: usize = 256;
 
 /// Certificates in a chain; one more is a partial chain.
 const MAX_LENGTH: usize = 10;
@@ -47,8 +47,9 @@ pub(in crate::wincrypt) struct Request {
 impl Request {
     /// No conditions, the system's roots, and the store the leaf is in.
     pub(in crate::wincrypt) fn plain(leaf: &Arc<Certificate>, now: SystemTime) -> Self {
+        let candidates = registry().members(leaf.store()).unwrap_or_default();
         Self {
-            candidates: registry().members(leaf.store()).unwrap_or_default(),
+            candidates,
             leaf: Arc::clone(leaf),
             roots: system_roots().to_vec(),
             any_root: false,
@@ -67,7 +68,7 @@ pub(in crate::wincrypt) fn file_time(time: SystemTime) -> FileTime {
 
 /// The best chain there is. There always is one: the leaf alone is a partial chain.
 pub(in crate::wincrypt) fn build(request: &Request) -> Arc<Chain> {
-    let mut search = Search { request, steps: MAX_STEPS, best: None };
+    let mut search = Search { request, signatures_left: MAX_SIGNATURES, best: None };
     search.extend(&mut vec![Step { certificate: Arc::clone(&request.leaf), signature: None }]);
     let path = search.best.map(|(_, path)| path).unwrap_or_default();
     judge(request, &path)
@@ -90,7 +91,7 @@ struct Step {
 
 struct Search<'a> {
     request: &'a Request,
-    steps: usize,
+    signatures_left: usize,
     /// With what there is to be said for it: the more important first.
     best: Option<((u8, bool, usize), Vec<Step>)>,
 }
@@ -112,8 +113,6 @@ impl Search<'_> {
             if path.iter().any(|used| used.certificate.der() == step.certificate.der()) {
                 continue;
             }
-            let Some(left) = self.steps.checked_sub(1) else { return true };
-            self.steps = left;
             path.push(step);
             let done = self.extend(path);
             path.pop();
@@ -145,17 +144,19 @@ impl Search<'_> {
     }
 
     /// Who may have signed it, by name; those who did first. Whose signature it is not counts only when there is nobody else.
-    fn issuers(&self, of: &Certificate) -> Vec<Step> {
+    fn issuers(&mut self, of: &Certificate) -> Vec<Step> {
         let name = &of.parsed().names().issuer;
         let known = self.request.candidates.iter();
         let known = known.filter(|candidate| candidate.parsed().names().subject == *name).cloned();
         let roots = self.request.roots.iter().filter(|root| root.names().subject == *name);
         let roots = roots.map(|root| Certificate::new(Arc::clone(root), no_store(), Properties::default()));
         let mut found: Vec<Step> = Vec::new();
-        for certificate in known.chain(roots).take(self.steps) {
+        for certificate in known.chain(roots) {
             if found.iter().any(|other| other.certificate.der() == certificate.der()) {
                 continue;
             }
+            let Some(left) = self.signatures_left.checked_sub(1) else { break };
+            self.signatures_left = left;
             let signature = Some(check_signature(of.der(), certificate.der()));
             found.push(Step { certificate, signature });
         }

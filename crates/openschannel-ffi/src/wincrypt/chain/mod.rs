@@ -3,6 +3,7 @@
 mod build;
 mod engine;
 mod exports;
+mod find;
 mod policy;
 mod usage;
 
@@ -18,6 +19,7 @@ pub(super) use engine::Engine;
 pub(super) use usage::{usage_names, usages};
 
 pub use exports::*;
+pub use find::*;
 pub use policy::*;
 
 /// `CERT_TRUST_*`: what is wrong with a certificate or a chain.

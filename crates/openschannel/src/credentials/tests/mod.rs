@@ -5,6 +5,7 @@ mod fixtures;
 mod handshakes;
 mod identities;
 mod negotiation;
+mod paths;
 mod resumption;
 mod stores;
 mod validation;
