@@ -58,6 +58,7 @@ impl Block {
     /// Hands the block to the caller.
     pub(crate) fn give_out(self) -> NonNull<u8> {
         let outside = self.units;
+        #[expect(clippy::mem_forget, reason = "the block goes to the caller")]
         std::mem::forget(self);
         given_out().insert(outside.addr().get(), Outside(outside));
         outside.cast()

@@ -343,7 +343,7 @@ impl Attributes {
         let (mut keys, mut vectors) = ([0; 128], [0; 64]);
         match self.exporter.without_secret(label, &mut vectors) {
             None => {
-                self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?
+                self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?;
             }
             Some(()) => self.export_keying_material(label, None, &mut keys)?,
         }
