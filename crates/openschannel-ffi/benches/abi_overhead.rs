@@ -3,6 +3,7 @@
 //! Both run in turns in one process, on contexts of the same suite; printed are medians over all rounds of the time per call, and their
 //! difference. Absolute figures are this machine's.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "one promise holds for a whole list of calls")]
 
 use std::hint::black_box;
 use std::ptr::null_mut;

@@ -14,93 +14,67 @@ use crate::types::{
     SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SecHandle, SecWchar, SecurityStatusCode, TimeStamp,
 };
 
-/// AcquireCredentialsHandleW: credentials of a client (SECPKG_CRED_OUTBOUND) or a server (SECPKG_CRED_INBOUND). `pAuthData` is null, a
-/// SCHANNEL_CRED or a SCH_CREDENTIALS; everything needed is copied. The other parameters are not looked at.
-///
-/// - SEC_E_SECPKG_NOT_FOUND: no package of that name.
-/// - SEC_E_NO_CREDENTIALS: another `fCredentialUse`, a server without `pAuthData`, a certificate without its private key.
-/// - SEC_E_UNKNOWN_CREDENTIALS: another version, another format, something that is no certificate.
-/// - SEC_E_ALGORITHM_MISMATCH: no protocol remains, or TLS and DTLS are mixed.
-/// - SEC_E_INVALID_PARAMETER: `phCredential` is null, or there is more of something than may be.
-///
-/// # Safety
-/// Pointers are null or point to what the SDK says.
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn AcquireCredentialsHandleW(
-    pszPrincipal: *const SecWchar,
-    pszPackage: *const SecWchar,
-    fCredentialUse: u32,
-    pvLogonId: *const c_void,
-    pAuthData: *const c_void,
-    pGetKeyFn: *const c_void,
-    pvGetKeyArgument: *const c_void,
-    phCredential: *mut SecHandle,
-    ptsExpiry: *mut TimeStamp,
-) -> SecurityStatusCode {
-    // SAFETY: the caller's promise.
-    let package = unsafe { strings::wide(pszPackage) }.ok().flatten();
-    if !package.as_deref().is_some_and(packages::is_ours) {
-        elsewhere::pass_on!(
-            elsewhere::wide(),
-            acquire_credentials_handle(
-                pszPrincipal,
-                pszPackage,
-                fCredentialUse,
-                pvLogonId,
-                pAuthData,
-                pGetKeyFn,
-                pvGetKeyArgument,
-                phCredential,
-                ptsExpiry
-            )
-        );
-        return boundary::code(ErrorStatus::SecpkgNotFound.code());
-    }
-    // SAFETY: the caller's promise.
-    boundary::status(|| unsafe {
-        acquire(fCredentialUse, pAuthData, &Extras::default(), phCredential, ptsExpiry)
-    })
+/// The same call for either character type.
+macro_rules! acquire_credentials_handle {
+    ($($(#[$meta:meta])* $name:ident, $char:ty, $charset:ident, $table:ident;)+) => { $(
+        $(#[$meta])*
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $name(
+            pszPrincipal: *const $char,
+            pszPackage: *const $char,
+            fCredentialUse: u32,
+            pvLogonId: *const c_void,
+            pAuthData: *const c_void,
+            pGetKeyFn: *const c_void,
+            pvGetKeyArgument: *const c_void,
+            phCredential: *mut SecHandle,
+            ptsExpiry: *mut TimeStamp,
+        ) -> SecurityStatusCode {
+            // SAFETY: the caller's promise.
+            let package = unsafe { strings::$charset(pszPackage) }.ok().flatten();
+            if !package.as_deref().is_some_and(packages::is_ours) {
+                elsewhere::pass_on!(
+                    elsewhere::$table(),
+                    acquire_credentials_handle(
+                        pszPrincipal,
+                        pszPackage,
+                        fCredentialUse,
+                        pvLogonId,
+                        pAuthData,
+                        pGetKeyFn,
+                        pvGetKeyArgument,
+                        phCredential,
+                        ptsExpiry
+                    )
+                );
+                return boundary::code(ErrorStatus::SecpkgNotFound.code());
+            }
+            // SAFETY: the caller's promise.
+            boundary::status(|| unsafe {
+                acquire(fCredentialUse, pAuthData, &Extras::default(), phCredential, ptsExpiry)
+            })
+        }
+    )+ };
 }
 
-/// AcquireCredentialsHandleA: as [`AcquireCredentialsHandleW`].
-///
-/// # Safety
-/// As there.
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn AcquireCredentialsHandleA(
-    pszPrincipal: *const u8,
-    pszPackage: *const u8,
-    fCredentialUse: u32,
-    pvLogonId: *const c_void,
-    pAuthData: *const c_void,
-    pGetKeyFn: *const c_void,
-    pvGetKeyArgument: *const c_void,
-    phCredential: *mut SecHandle,
-    ptsExpiry: *mut TimeStamp,
-) -> SecurityStatusCode {
-    // SAFETY: the caller's promise.
-    let package = unsafe { strings::ansi(pszPackage) }.ok().flatten();
-    if !package.as_deref().is_some_and(packages::is_ours) {
-        elsewhere::pass_on!(
-            elsewhere::ansi(),
-            acquire_credentials_handle(
-                pszPrincipal,
-                pszPackage,
-                fCredentialUse,
-                pvLogonId,
-                pAuthData,
-                pGetKeyFn,
-                pvGetKeyArgument,
-                phCredential,
-                ptsExpiry
-            )
-        );
-        return boundary::code(ErrorStatus::SecpkgNotFound.code());
-    }
-    // SAFETY: the caller's promise.
-    boundary::status(|| unsafe {
-        acquire(fCredentialUse, pAuthData, &Extras::default(), phCredential, ptsExpiry)
-    })
+acquire_credentials_handle! {
+    /// AcquireCredentialsHandleW: credentials of a client (SECPKG_CRED_OUTBOUND) or a server (SECPKG_CRED_INBOUND). `pAuthData` is null, a
+    /// SCHANNEL_CRED or a SCH_CREDENTIALS; everything needed is copied. The other parameters are not looked at.
+    ///
+    /// - SEC_E_SECPKG_NOT_FOUND: no package of that name.
+    /// - SEC_E_NO_CREDENTIALS: another `fCredentialUse`, a server without `pAuthData`, a certificate without its private key.
+    /// - SEC_E_UNKNOWN_CREDENTIALS: another version, another format, something that is no certificate.
+    /// - SEC_E_ALGORITHM_MISMATCH: no protocol remains, or TLS and DTLS are mixed.
+    /// - SEC_E_INVALID_PARAMETER: `phCredential` is null, or there is more of something than may be.
+    ///
+    /// # Safety
+    /// Pointers are null or point to what the SDK says.
+    AcquireCredentialsHandleW, SecWchar, wide, wide;
+    /// AcquireCredentialsHandleA: as [`AcquireCredentialsHandleW`].
+    ///
+    /// # Safety
+    /// As there.
+    AcquireCredentialsHandleA, u8, ansi, ansi;
 }
 
 /// What all ways to acquire credentials come to.

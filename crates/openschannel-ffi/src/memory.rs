@@ -4,6 +4,7 @@
 //! wiped when they come back: some hold keying material.
 
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -57,9 +58,7 @@ impl Block {
 
     /// Hands the block to the caller.
     pub(crate) fn give_out(self) -> NonNull<u8> {
-        let outside = self.units;
-        #[expect(clippy::mem_forget, reason = "the block goes to the caller")]
-        std::mem::forget(self);
+        let outside = ManuallyDrop::new(self).units;
         given_out().insert(outside.addr().get(), Outside(outside));
         outside.cast()
     }

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(h2.len(), 10 + 12);
         let both = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         assert_eq!(alpn_list(&h2), Ok(both.clone()));
-        let padded = [h2.clone(), vec![0, 0]].concat();
+        let padded = [h2, vec![0, 0]].concat();
         assert_eq!(alpn_list(&padded), Ok(both), "padding behind the lists");
         assert_eq!(alpn_list(&lists(&[(1, b"\x06spdy/3"), (2, b"\x02h2")])), Ok(vec![b"h2".to_vec()]));
         assert_eq!(alpn_list(&lists(&[])), Ok(vec![]));

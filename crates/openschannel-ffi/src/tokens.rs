@@ -26,125 +26,79 @@ use crate::types::{
     SecBufferDesc, SecHandle, SecWchar, SecurityStatusCode, TimeStamp, asc, buffer_type, isc,
 };
 
-/// InitializeSecurityContextW: a client's handshake, and for either side the call that emits what ApplyControlToken asked for.
-///
-/// `phContext` is null in the first call, which needs `phNewContext`. `pInput` is what arrived, in a TOKEN; an EMPTY behind it becomes EXTRA or MISSING. The
-/// token goes to the first TOKEN of `pOutput`, else to its first EMPTY.
-///
-/// - SEC_I_CONTINUE_NEEDED: send the token, if any, and call again with more of the peer's bytes, EXTRA first.
-/// - SEC_E_OK: finished, or the control token's alert was made; the token is to be sent also now.
-/// - SEC_I_INCOMPLETE_CREDENTIALS: the server wants a certificate; nothing was consumed.
-/// - SEC_I_CONTEXT_EXPIRED: the peer has closed, or there is nothing left to produce.
-/// - SEC_E_INCOMPLETE_MESSAGE: no whole record; nothing has changed.
-/// - SEC_E_INSUFFICIENT_MEMORY: the output buffer is too small; nothing is lost.
-/// - SEC_E_INVALID_TOKEN: descriptors that make no sense, or a token that is no TLS. SEC_E_INVALID_HANDLE: not these handles.
-/// - SEC_E_TARGET_UNKNOWN: `pszTargetName` is neither name nor address.
-/// - Otherwise as sections 3 and 5 have it; with ISC_REQ_EXTENDED_ERROR the token is an alert to be sent.
-///
-/// # Safety
-/// Pointers are null or point to what the SDK says; the buffers' memory is the call's alone while it runs.
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn InitializeSecurityContextW(
-    phCredential: *const SecHandle,
-    phContext: *const SecHandle,
-    pszTargetName: *const SecWchar,
-    fContextReq: u32,
-    Reserved1: u32,
-    TargetDataRep: u32,
-    pInput: *const SecBufferDesc,
-    Reserved2: u32,
-    phNewContext: *mut SecHandle,
-    pOutput: *const SecBufferDesc,
-    pfContextAttr: *mut u32,
-    ptsExpiry: *mut TimeStamp,
-) -> SecurityStatusCode {
-    // SAFETY: the caller's promise.
-    if unsafe { is_elsewhere(phCredential, phContext) } {
-        elsewhere::pass_on!(
-            elsewhere::wide(),
-            initialize_security_context(
-                phCredential,
-                phContext,
-                pszTargetName,
-                fContextReq,
-                Reserved1,
-                TargetDataRep,
-                pInput,
-                Reserved2,
-                phNewContext,
-                pOutput,
-                pfContextAttr,
-                ptsExpiry
-            )
-        );
-    }
-    // SAFETY: the caller's promise.
-    let target = || unsafe { strings::wide(pszTargetName) };
-    let call = Call {
-        caller: Role::Client,
-        phCredential,
-        phContext,
-        flags: fContextReq,
-        pInput,
-        phNewContext,
-        pOutput,
-    };
-    // SAFETY: the caller's promise.
-    boundary::status(|| unsafe { call.run(target, pfContextAttr, ptsExpiry) })
+/// The same call for either character type.
+macro_rules! initialize_security_context {
+    ($($(#[$meta:meta])* $name:ident, $char:ty, $charset:ident, $table:ident;)+) => { $(
+        $(#[$meta])*
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $name(
+            phCredential: *const SecHandle,
+            phContext: *const SecHandle,
+            pszTargetName: *const $char,
+            fContextReq: u32,
+            Reserved1: u32,
+            TargetDataRep: u32,
+            pInput: *const SecBufferDesc,
+            Reserved2: u32,
+            phNewContext: *mut SecHandle,
+            pOutput: *const SecBufferDesc,
+            pfContextAttr: *mut u32,
+            ptsExpiry: *mut TimeStamp,
+        ) -> SecurityStatusCode {
+            // SAFETY: the caller's promise.
+            if unsafe { is_elsewhere(phCredential, phContext) } {
+                elsewhere::pass_on!(
+                    elsewhere::$table(),
+                    initialize_security_context(
+                        phCredential,
+                        phContext,
+                        pszTargetName,
+                        fContextReq,
+                        Reserved1,
+                        TargetDataRep,
+                        pInput,
+                        Reserved2,
+                        phNewContext,
+                        pOutput,
+                        pfContextAttr,
+                        ptsExpiry
+                    )
+                );
+            }
+            // SAFETY: the caller's promise.
+            let target = || unsafe { strings::$charset(pszTargetName) };
+            let (caller, flags) = (Role::Client, fContextReq);
+            let call = Call { caller, phCredential, phContext, flags, pInput, phNewContext, pOutput };
+            // SAFETY: the caller's promise.
+            boundary::status(|| unsafe { call.run(target, pfContextAttr, ptsExpiry) })
+        }
+    )+ };
 }
 
-/// InitializeSecurityContextA: as [`InitializeSecurityContextW`], with the target name in UTF-8 (on Windows: in the system's code page).
-///
-/// # Safety
-/// As [`InitializeSecurityContextW`].
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn InitializeSecurityContextA(
-    phCredential: *const SecHandle,
-    phContext: *const SecHandle,
-    pszTargetName: *const u8,
-    fContextReq: u32,
-    Reserved1: u32,
-    TargetDataRep: u32,
-    pInput: *const SecBufferDesc,
-    Reserved2: u32,
-    phNewContext: *mut SecHandle,
-    pOutput: *const SecBufferDesc,
-    pfContextAttr: *mut u32,
-    ptsExpiry: *mut TimeStamp,
-) -> SecurityStatusCode {
-    // SAFETY: the caller's promise.
-    if unsafe { is_elsewhere(phCredential, phContext) } {
-        elsewhere::pass_on!(
-            elsewhere::ansi(),
-            initialize_security_context(
-                phCredential,
-                phContext,
-                pszTargetName,
-                fContextReq,
-                Reserved1,
-                TargetDataRep,
-                pInput,
-                Reserved2,
-                phNewContext,
-                pOutput,
-                pfContextAttr,
-                ptsExpiry
-            )
-        );
-    }
-    // SAFETY: the caller's promise.
-    let target = || unsafe { strings::ansi(pszTargetName) };
-    let call = Call {
-        caller: Role::Client,
-        phCredential,
-        phContext,
-        flags: fContextReq,
-        pInput,
-        phNewContext,
-        pOutput,
-    };
-    // SAFETY: the caller's promise.
-    boundary::status(|| unsafe { call.run(target, pfContextAttr, ptsExpiry) })
+initialize_security_context! {
+    /// InitializeSecurityContextW: a client's handshake, and for either side the call that emits what ApplyControlToken asked for.
+    ///
+    /// `phContext` is null in the first call, which needs `phNewContext`. `pInput` is what arrived, in a TOKEN; an EMPTY behind it becomes EXTRA or MISSING. The
+    /// token goes to the first TOKEN of `pOutput`, else to its first EMPTY.
+    ///
+    /// - SEC_I_CONTINUE_NEEDED: send the token, if any, and call again with more of the peer's bytes, EXTRA first.
+    /// - SEC_E_OK: finished, or the control token's alert was made; the token is to be sent also now.
+    /// - SEC_I_INCOMPLETE_CREDENTIALS: the server wants a certificate; nothing was consumed.
+    /// - SEC_I_CONTEXT_EXPIRED: the peer has closed, or there is nothing left to produce.
+    /// - SEC_E_INCOMPLETE_MESSAGE: no whole record; nothing has changed.
+    /// - SEC_E_INSUFFICIENT_MEMORY: the output buffer is too small; nothing is lost.
+    /// - SEC_E_INVALID_TOKEN: descriptors that make no sense, or a token that is no TLS. SEC_E_INVALID_HANDLE: not these handles.
+    /// - SEC_E_TARGET_UNKNOWN: `pszTargetName` is neither name nor address.
+    /// - Otherwise as sections 3 and 5 have it; with ISC_REQ_EXTENDED_ERROR the token is an alert to be sent.
+    ///
+    /// # Safety
+    /// Pointers are null or point to what the SDK says; the buffers' memory is the call's alone while it runs.
+    InitializeSecurityContextW, SecWchar, wide, wide;
+    /// InitializeSecurityContextA: as [`InitializeSecurityContextW`], with the target name in UTF-8 (on Windows: in the system's code page).
+    ///
+    /// # Safety
+    /// As [`InitializeSecurityContextW`].
+    InitializeSecurityContextA, u8, ansi, ansi;
 }
 
 /// AcceptSecurityContext: a server's handshake; otherwise as [`InitializeSecurityContextW`]. The first call needs the front of a

@@ -1,7 +1,7 @@
 //! The C programs of `tests/c`, compiled as a user of the library would and run: the conformance list, the shapes of real callers, misuse,
 //! many connections, many threads. The ignored tests run them longer, and under valgrind.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod support;
 
@@ -114,16 +114,17 @@ fn run_checked(program: &str, arguments: &[&str]) {
     finish(command.arg(compiled(program)).arg(FILES.0.path()).args(arguments));
 }
 
-/// Ends well and says what it did.
+/// Ends well, leaves nothing behind and says what it did.
 fn finish(command: &mut Command) {
     // Cargo puts its own directories there, and the library of an earlier `cargo build` with them: the rpath knows the one to use.
-    command.env_remove("LD_LIBRARY_PATH");
+    command.env_remove("LD_LIBRARY_PATH").env("OPENSCHANNEL_DEBUG", "leaks");
     // The programs whose credentials validate trust this authority as the system's.
     command.env("SSL_CERT_FILE", FILES.0.path().join("authority.pem")).env_remove("SSL_CERT_DIR");
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{said}\n{complained}", output.status);
+    assert!(complained.contains("openschannel: 0 alive at exit"), "{said}\n{complained}");
     println!("{said}{complained}");
 }
 

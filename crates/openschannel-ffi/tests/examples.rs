@@ -103,11 +103,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn client(port: u16, options: &[&str]) -> Output {
-    Command::new(FILES.path("schannel_client"))
-        .args([HOST, &port.to_string()])
-        .args(options)
-        .output()
-        .unwrap()
+    program("schannel_client").args([HOST, &port.to_string()]).args(options).output().unwrap()
 }
 
 /// With the library it was linked with: cargo's search path may lead to an older one.

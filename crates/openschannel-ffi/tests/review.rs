@@ -252,9 +252,9 @@ impl Side {
         let credential = &raw const self.credential;
         let mut made = self.context;
         let (input, output, new) = (&raw const input, &raw const output, &raw mut made);
-        // SAFETY: everything lives through the call.
-        let status = unsafe {
-            if self.server {
+        let status = if self.server {
+            // SAFETY: everything lives through the call.
+            unsafe {
                 AcceptSecurityContext(
                     credential,
                     context,
@@ -266,11 +266,16 @@ impl Side {
                     null_mut(),
                     null_mut(),
                 )
-            } else {
+            }
+        } else {
+            let name = name.as_ptr();
+            let nothing = null_mut();
+            // SAFETY: everything lives through the call.
+            unsafe {
                 InitializeSecurityContextW(
                     credential,
                     context,
-                    name.as_ptr(),
+                    name,
                     0x100,
                     0,
                     0,
@@ -278,7 +283,7 @@ impl Side {
                     0,
                     new,
                     output,
-                    null_mut(),
+                    nothing,
                     null_mut(),
                 )
             }

@@ -41,7 +41,8 @@ static PCCERT_CONTEXT read_identity(const char *first, const char *second, HCERT
         if (MultiByteToWideChar(CP_UTF8, 0, second, -1, password, 128) > 0) {
             blob.cbData = length;
             blob.pbData = file;
-            *store = PFXImportCertStore(&blob, password, 0);
+            /* Under Wine only keys that can be exported sign for TLS 1.3; Windows does not mind. */
+            *store = PFXImportCertStore(&blob, password, CRYPT_EXPORTABLE);
         }
         while (*store != NULL && (certificate = CertEnumCertificatesInStore(*store, certificate)) != NULL) {
             DWORD size = 0;

@@ -101,13 +101,14 @@ impl Certificates {
         let unknown = || Error::new(ErrorStatus::UnknownCredentials);
         // SAFETY: the caller's promise.
         let creds = unsafe { read_array(self.creds, self.count, 100) }.map_err(|_| unknown())?;
+        let send_root = self.flags & cred_flags::SEND_ROOT_CERT != 0;
         let mut identities = Vec::with_capacity(creds.len());
         for cred in &creds {
             if cred.is_null() {
                 return Err(unknown());
             }
             // SAFETY: the caller's promise.
-            let identity = unsafe { certificates::identity(*cred) };
+            let identity = unsafe { certificates::identity(*cred, send_root) };
             identities.push(identity.map_err(|error| if creds.len() > 1 { unknown() } else { error })?);
         }
         if !inbound {

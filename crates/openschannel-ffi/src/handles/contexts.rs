@@ -7,7 +7,7 @@
 //!   deleted                            both: nothing, generation + 1
 //! ```
 //!
-//! A call that panics poisons its lock. From then on every call on the context answers SEC_E_INTERNAL_ERROR, and
+//! A call that panics poisons its lock. From then on every call that needs it answers SEC_E_INTERNAL_ERROR, and
 //! DeleteSecurityContext removes what is left.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

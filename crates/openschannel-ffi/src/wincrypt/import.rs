@@ -240,16 +240,20 @@ pub(super) unsafe fn blob<'a>(blob: *const Blob) -> Option<&'a [u8]> {
     unsafe { blob.bytes() }
 }
 
-/// The certificates that belong above a leaf, in sending order, out of those it is stored with. A root is left out: peers have it or
-/// do not trust it.
-pub(super) fn chain_of(leaf: &Arc<Certificate>, candidates: &[Arc<Certificate>]) -> Vec<Vec<u8>> {
+/// The certificates that belong above a leaf, in sending order, out of those it is stored with. A root is left out (peers have it or
+/// do not trust it), unless `send_root` (SCH_SEND_ROOT_CERT) asks for it.
+pub(super) fn chain_of(
+    leaf: &Arc<Certificate>,
+    candidates: &[Arc<Certificate>],
+    send_root: bool,
+) -> Vec<Vec<u8>> {
     let mut chain = vec![Arc::clone(leaf)];
     while let Some(top) = chain.last()
         && !top.parsed().is_self_issued()
     {
         let next = candidates.iter().find(|candidate| {
             candidate.parsed().names().subject == top.parsed().names().issuer
-                && !candidate.parsed().is_self_issued()
+                && (send_root || !candidate.parsed().is_self_issued())
                 && !chain.iter().any(|used| used.der() == candidate.der())
                 && super::chain::key_ids_agree(top.parsed(), candidate.parsed())
         });

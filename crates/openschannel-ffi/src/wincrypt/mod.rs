@@ -1,9 +1,9 @@
 //! Off Windows: the part of `wincrypt.h` that callers of Schannel need.
 //!
-//! - [`mod@certificate`], [`mod@registry`]: what contexts and stores are, and who has them.
-//! - [`mod@contexts`], [`mod@stores`], [`mod@find`], [`mod@import`]: how they are made and found.
-//! - [`mod@properties`], [`mod@names`], [`mod@inspect`]: what can be asked of a certificate.
-//! - [`mod@chain`]: chains, and the policies that judge them.
+//! - `certificate`, `registry`: what contexts and stores are, and who has them.
+//! - `contexts`, `stores`, `find`, `import`: how they are made and found.
+//! - `properties`, `names`, `inspect`: what can be asked of a certificate.
+//! - `chain`: chains, and the policies that judge them.
 
 mod certificate;
 mod chain;
@@ -64,7 +64,7 @@ use registry::{StoreKind, registry};
 ///
 /// # Safety
 /// None is needed here: a pointer that is not ours is not followed. On Windows it is.
-pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, Error> {
+pub(crate) unsafe fn identity(context: *const CERT_CONTEXT, send_root: bool) -> Result<Identity, Error> {
     let Some(leaf) = registry::certificate(context) else {
         return Err(Error::new(ErrorStatus::UnknownCredentials).because("it is no certificate context"));
     };
@@ -76,7 +76,7 @@ pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, 
         return Err(Error::new(ErrorStatus::NoCredentials).because("the certificate has no private key"));
     };
     let beside = registry().members(leaf.store()).unwrap_or_default();
-    Identity::new(chain_of(&leaf, &beside), key)
+    Identity::new(chain_of(&leaf, &beside, send_root), key)
 }
 
 /// Whom a credential trusts. Its root store is for the certificates of clients (section 6.1); with SCH_CRED_RESTRICTED_ROOTS for

@@ -83,11 +83,15 @@ fn an_imported_certificate_is_an_identity_with_its_intermediates() {
     let made = made();
     let context = import(&made, null_mut());
     // SAFETY: needs nothing here.
-    let identity = unsafe { identity(context) }.unwrap();
+    let identity = unsafe { identity(context, false) }.unwrap();
     assert_eq!(identity.chain().collect::<Vec<_>>(), [&made.leaf[..], &made.intermediate]);
+    // SAFETY: needs nothing here. SCH_SEND_ROOT_CERT.
+    let with_root = unsafe { super::identity(context, true) }.unwrap();
+    assert_eq!(with_root.chain().collect::<Vec<_>>(), [&made.leaf[..], &made.intermediate, &made.root]);
     free(context);
     // SAFETY: needs nothing here.
-    assert_eq!(unsafe { super::identity(context) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
+    let refused = unsafe { super::identity(context, false) };
+    assert_eq!(refused.unwrap_err().status(), ErrorStatus::UnknownCredentials);
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn without_a_key_there_are_no_credentials_and_what_is_no_context_is_unknown() {
     let made = made();
     let context = create(&made.leaf);
     // SAFETY: needs nothing here.
-    assert_eq!(unsafe { identity(context) }.unwrap_err().status(), ErrorStatus::NoCredentials);
+    assert_eq!(unsafe { identity(context, false) }.unwrap_err().status(), ErrorStatus::NoCredentials);
     let key = made.key_pem.as_bytes();
     // SAFETY: slices.
     let set = |key: &[u8]| unsafe {
@@ -107,12 +111,12 @@ fn without_a_key_there_are_no_credentials_and_what_is_no_context_is_unknown() {
     assert_eq!(last_error(), code::CRYPT_E_BAD_ENCODE);
     assert_eq!(set(key), 1);
     // SAFETY: needs nothing here.
-    assert_eq!(unsafe { identity(context) }.unwrap().chain().len(), 1);
+    assert_eq!(unsafe { identity(context, false) }.unwrap().chain().len(), 1);
     free(context);
     let wild = [null(), std::ptr::without_provenance(1), std::ptr::from_ref(&made).cast()];
     for bogus in wild {
         // SAFETY: needs nothing here.
-        assert_eq!(unsafe { identity(bogus) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
+        assert_eq!(unsafe { identity(bogus, false) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
         // SAFETY: needs nothing.
         assert_eq!(unsafe { CertDuplicateCertificateContext(bogus) }, null());
         free(bogus);
@@ -122,7 +126,7 @@ fn without_a_key_there_are_no_credentials_and_what_is_no_context_is_unknown() {
 #[test]
 fn a_peers_certificate_keeps_its_store_until_it_is_freed() {
     let made = made();
-    let context = certificate_context(&[made.leaf.clone(), made.intermediate.clone()]).unwrap();
+    let context = certificate_context(&[made.leaf.clone(), made.intermediate]).unwrap();
     // SAFETY: a context of ours.
     let store = unsafe { &*context }.store;
     assert_eq!(registry().members(store).unwrap().len(), 2);
@@ -207,7 +211,7 @@ fn cert_info_is_filled() {
 #[test]
 fn a_chain_context_holds_the_whole_chain() {
     let made = made();
-    let chain = [made.leaf.clone(), made.intermediate.clone(), made.root.clone()];
+    let chain = [made.leaf.clone(), made.intermediate.clone(), made.root];
     let context = chain_context(&chain).unwrap();
     let built = registry().chain(context).unwrap();
     let ders: Vec<_> = built.certificates().iter().map(|certificate| certificate.der().to_vec()).collect();

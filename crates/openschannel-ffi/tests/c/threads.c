@@ -111,9 +111,13 @@ static BYTE *any_piece(uint64_t *state, ULONG *length) {
     return copy;
 }
 
-static PCredHandle any_credential(uint64_t *state, BOOL server) {
-    if (random_below(state, 4) == 0) return &own_credentials[server];
-    return credential(random_below(state, 2) ? TLS13 : TLS12, server, server ? P256 : NO_CERTIFICATE);
+static CredHandle any_credential(uint64_t *state, BOOL server) {
+    if (random_below(state, 4) > 0)
+        return *credential(random_below(state, 2) ? TLS13 : TLS12, server, server ? P256 : NO_CERTIFICATE);
+    mutex_lock(&shared);
+    CredHandle found = own_credentials[server];
+    mutex_unlock(&shared);
+    return found;
 }
 
 static void any_token_call(uint64_t *state, BOOL accept, BOOL later) {
@@ -123,16 +127,16 @@ static void any_token_call(uint64_t *state, BOOL accept, BOOL later) {
     SecBuffer in[2] = {buffer(SECBUFFER_TOKEN, piece, length), buffer(SECBUFFER_EMPTY, NULL, 0)};
     SecBuffer out = buffer(SECBUFFER_TOKEN, NULL, 0);
     SecBufferDesc input = descriptor(in, 2), output = descriptor(&out, 1);
+    CredHandle with = any_credential(state, accept);
     PCtxtHandle passed = later ? &context : NULL;
     SecBufferDesc *given = random_below(state, 4) == 0 ? NULL : &input;
     SECURITY_STATUS status;
     if (accept)
         status = AcceptSecurityContext(
-            any_credential(state, TRUE), passed, given, request, 0, &made, &output, &attributes, NULL);
+            &with, passed, given, request, 0, &made, &output, &attributes, NULL);
     else
         status = InitializeSecurityContextA(
-            any_credential(state, FALSE), passed, (SEC_CHAR *)HOST, request, 0, 0, given, 0, &made, &output, &attributes,
-            NULL);
+            &with, passed, (SEC_CHAR *)HOST, request, 0, 0, given, 0, &made, &output, &attributes, NULL);
     documented(accept ? "AcceptSecurityContext" : "InitializeSecurityContext", status);
     if (out.cbBuffer > 0 && out.pvBuffer != NULL) keep_piece(state, out.pvBuffer, out.cbBuffer);
     documented("FreeContextBuffer", FreeContextBuffer(out.pvBuffer));

@@ -120,7 +120,6 @@ impl World {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "a list of calls")]
     fn call(&mut self, random: &mut Random, handle: SecHandle) {
         let handle_place = self.handle_pointer(random, handle, 0);
         let credential = random.pick(&self.handles);

@@ -3,7 +3,13 @@
 //!
 //! Each test says the seed of its random numbers; `OPENSCHANNEL_SEED` sets it, `OPENSCHANNEL_CASE` runs one case of it only.
 #![cfg(not(windows))]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by it, and tells its seed"
+)]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "one promise holds for a whole list of calls")]
 
 mod arena;
 mod calls;

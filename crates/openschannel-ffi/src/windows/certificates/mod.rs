@@ -18,26 +18,14 @@ pub use windows_sys::Win32::Security::Cryptography::{CERT_CHAIN_CONTEXT, CERT_CO
 
 use objects::{Certificate, MemoryStore};
 
-/// The certificate, its chain without the root, and its private key.
+/// The certificate, its chain without the root (with it for `send_root`, SCH_SEND_ROOT_CERT, where it is found), and its private key.
 ///
 /// # Errors
 /// SEC_E_UNKNOWN_CREDENTIALS: no certificate, or its key cannot be used. SEC_E_NO_CREDENTIALS: no private key.
 ///
 /// # Safety
 /// `context` is a certificate context of crypt32's, or null.
-pub(crate) unsafe fn identity(context: *const CERT_CONTEXT) -> Result<Identity, Error> {
-    // SAFETY: as this function's own contract.
-    unsafe { identity_with(context, false) }
-}
-
-/// As [`identity`]; with `send_root` (SCH_SEND_ROOT_CERT) the chain ends in the root, where one is found.
-///
-/// # Errors
-/// As [`identity`].
-///
-/// # Safety
-/// As [`identity`].
-pub(crate) unsafe fn identity_with(context: *const CERT_CONTEXT, send_root: bool) -> Result<Identity, Error> {
+pub(crate) unsafe fn identity(context: *const CERT_CONTEXT, send_root: bool) -> Result<Identity, Error> {
     // SAFETY: as this function's own contract.
     let certificate = unsafe { Certificate::duplicate(context) }
         .ok_or_else(|| Error::new(ErrorStatus::UnknownCredentials).because("there is no certificate"))?;

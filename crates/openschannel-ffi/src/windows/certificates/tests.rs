@@ -122,7 +122,7 @@ impl InContainer {
 
     fn identity(&self) -> Identity {
         // SAFETY: a certificate context.
-        unsafe { identity(self.certificate.as_ptr()) }.unwrap()
+        unsafe { identity(self.certificate.as_ptr(), false) }.unwrap()
     }
 }
 
