@@ -1,7 +1,7 @@
 //! The names of `secur32.dll` that are not Schannel's: of Windows 7 to 11 and of Wine. All of them have to be there, or programs and DLLs
 //! that import one do not load.
 
-#![expect(non_snake_case, reason = "the names are the system's")]
+#![allow(unreachable_pub, reason = "what C reaches is outside")]
 
 use super::forward::Refusal::{False, NoPackage, NotImplemented, Nothing, Unsupported, Win32};
 use super::forward::{CALL_NOT_IMPLEMENTED, Forward, NO_DOMAIN, NONE_MAPPED, forwards};

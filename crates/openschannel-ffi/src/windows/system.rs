@@ -5,6 +5,7 @@
 //! this library.
 
 use core::ffi::{CStr, c_void};
+use core::mem::offset_of;
 use std::sync::OnceLock;
 
 use super::modules::{Module, is_ours};
@@ -59,9 +60,10 @@ fn table<C>(init: &CStr) -> Option<SecurityFunctionTable<C>> {
     let known = usize::try_from(version).ok()?.checked_sub(1)?;
     let count = ENTRIES.get(known).or(ENTRIES.last()).copied()?;
     let mut raw = Raw { version, entries: [None; 31] };
+    let first = source.wrapping_byte_add(offset_of!(Raw, entries)).cast::<Entry>();
     for (index, entry) in raw.entries.iter_mut().enumerate().take(count) {
-        // SAFETY: a table's address, without reading through it.
-        let place = unsafe { (&raw const (*source).entries).cast::<Entry>().add(index) };
+        // SAFETY: the version says that the table reaches that far.
+        let place = unsafe { first.add(index) };
         // SAFETY: the version says that the table has this entry.
         *entry = unsafe { *place };
     }

@@ -28,10 +28,9 @@ pub(super) fn private_key(
     kind: Kind,
     certificate: Certificate,
 ) -> Result<Arc<dyn PrivateKey>, Error> {
-    let provider = provider.with_known_spec();
-    if provider.public_key().is_some_and(|key| key != public_key_of(&certificate)) {
-        return Err(unusable("the private key does not belong to the certificate"));
-    }
+    let provider = provider
+        .with_key_of(&certificate)
+        .ok_or_else(|| unusable("the private key does not belong to the certificate"))?;
     if let Some(handle) = cng::Handle::of_csp(provider.handle, provider.spec) {
         return cng::private_key(handle, kind, certificate);
     }
@@ -120,15 +119,21 @@ impl Provider {
         Ok(Self { handle, spec })
     }
 
-    /// Wine's PFX import calls its keys AT_KEYEXCHANGE and AT_SIGNATURE at once. The one that is there is meant.
-    fn with_known_spec(mut self) -> Self {
-        if ![AT_KEYEXCHANGE, AT_SIGNATURE].contains(&self.spec) {
-            self.spec = AT_KEYEXCHANGE;
-            if self.user_key().is_none() {
-                self.spec = AT_SIGNATURE;
+    /// `None` when it holds another certificate's key. Wine's PFX import calls its keys AT_KEYEXCHANGE and AT_SIGNATURE at once, and the
+    /// certificate says which of the two is meant. A key whose public half cannot be had is believed.
+    fn with_key_of(mut self, certificate: &Certificate) -> Option<Self> {
+        let wanted = public_key_of(certificate).to_vec();
+        let specs = match self.spec {
+            known @ (AT_KEYEXCHANGE | AT_SIGNATURE) => vec![known],
+            _ => vec![AT_KEYEXCHANGE, AT_SIGNATURE],
+        };
+        for spec in specs {
+            self.spec = spec;
+            if self.public_key().is_none_or(|key| key == wanted) && self.user_key().is_some() {
+                return Some(self);
             }
         }
-        self
+        None
     }
 
     /// The key in memory, if its provider gives it away.

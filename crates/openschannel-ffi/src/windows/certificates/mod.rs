@@ -13,6 +13,7 @@ use openschannel::credentials::{Identity, Trust};
 use openschannel::status::{Error, ErrorStatus, Fault};
 use windows_sys::Win32::Foundation::GetLastError;
 
+#[allow(unreachable_pub, reason = "public structures have them as members")]
 pub use windows_sys::Win32::Security::Cryptography::{CERT_CHAIN_CONTEXT, CERT_CONTEXT, HCERTSTORE};
 
 use objects::{Certificate, MemoryStore};
