@@ -232,7 +232,7 @@ fn a_key_of_a_key_context_outlives_its_context_and_the_programs_handle() {
     };
     set_property(&bare, CERT_KEY_CONTEXT_PROP_ID, (&raw const context).cast());
     // SAFETY: a certificate context.
-    let identity = unsafe { identity(bare.as_ptr()) }.unwrap();
+    let identity = unsafe { identity(bare.as_ptr(), false) }.unwrap();
     // The context was given the handle, and closes it.
     drop(bare);
     assert!(signs(&identity).contains(&SignatureScheme::RSA_PKCS1_SHA256));
@@ -249,7 +249,10 @@ fn somebody_elses_key_is_refused() {
     };
     set_property(&other, CERT_KEY_CONTEXT_PROP_ID, (&raw const context).cast());
     // SAFETY: a certificate context.
-    assert_eq!(unsafe { identity(other.as_ptr()) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
+    assert_eq!(
+        unsafe { identity(other.as_ptr(), false) }.unwrap_err().status(),
+        ErrorStatus::UnknownCredentials
+    );
 }
 
 #[test]
@@ -285,7 +288,7 @@ fn a_key_of_cng_signs_for_every_version() {
     };
     set_property(&certificate, CERT_KEY_CONTEXT_PROP_ID, (&raw const context).cast());
     // SAFETY: a certificate context.
-    let identity = unsafe { identity(certificate.as_ptr()) }.unwrap();
+    let identity = unsafe { identity(certificate.as_ptr(), false) }.unwrap();
     assert!(signs_tls13(&identity));
     assert_eq!(signs(&identity), WITHOUT_SHA1);
 }
@@ -294,7 +297,7 @@ fn a_key_of_cng_signs_for_every_version() {
 fn who_has_no_key_and_what_is_no_certificate() {
     let bare = certificate_for(&[0x81; 256], &[1, 0, 1]);
     // SAFETY: a certificate context.
-    assert_eq!(unsafe { identity(bare.as_ptr()) }.unwrap_err().status(), ErrorStatus::NoCredentials);
+    assert_eq!(unsafe { identity(bare.as_ptr(), false) }.unwrap_err().status(), ErrorStatus::NoCredentials);
     let missing: Vec<u16> = "openschannel-no-such-container\0".encode_utf16().collect();
     let info = CRYPT_KEY_PROV_INFO {
         pwszContainerName: missing.as_ptr().cast_mut(),
@@ -305,10 +308,13 @@ fn who_has_no_key_and_what_is_no_certificate() {
     };
     set_property(&bare, CERT_KEY_PROV_INFO_PROP_ID, (&raw const info).cast());
     // SAFETY: a certificate context.
-    assert_eq!(unsafe { identity(bare.as_ptr()) }.unwrap_err().status(), ErrorStatus::UnknownCredentials);
+    assert_eq!(
+        unsafe { identity(bare.as_ptr(), false) }.unwrap_err().status(),
+        ErrorStatus::UnknownCredentials
+    );
     for nothing in [0_usize, 1, 0xDEAD_BEEF, usize::MAX - 8] {
         // SAFETY: no memory, which is noticed.
-        let outcome = unsafe { identity(ptr::without_provenance(nothing)) };
+        let outcome = unsafe { identity(ptr::without_provenance(nothing), false) };
         assert_eq!(outcome.unwrap_err().status(), ErrorStatus::UnknownCredentials);
     }
 }
