@@ -49,7 +49,7 @@ macro_rules! context_attributes {
             pBuffer: *mut c_void,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_context(phContext) }.is_some() {
+            if unsafe { elsewhere::of_handle(phContext) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     query_context_attributes(phContext, ulAttribute, pBuffer)
@@ -73,7 +73,7 @@ macro_rules! context_attributes {
             cbBuffer: u32,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_context(phContext) }.is_some() {
+            if unsafe { elsewhere::of_handle(phContext) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     query_context_attributes_ex(phContext, ulAttribute, pBuffer, cbBuffer)
@@ -97,7 +97,7 @@ macro_rules! context_attributes {
             cbBuffer: u32,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_context(phContext) }.is_some() {
+            if unsafe { elsewhere::of_handle(phContext) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     set_context_attributes(phContext, ulAttribute, pBuffer, cbBuffer)

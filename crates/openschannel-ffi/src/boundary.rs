@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use openschannel::status::{Error, ErrorStatus, SuccessStatus};
+use openschannel::status::{ErrorStatus, SuccessStatus};
 
 use crate::types::SecurityStatusCode;
 
@@ -28,11 +28,6 @@ pub(crate) fn value<T>(fallen: T, body: impl FnOnce() -> T) -> T {
 /// A status of the provider's as C sees it: negative for errors.
 pub(crate) const fn code(status: u32) -> SecurityStatusCode {
     status.cast_signed()
-}
-
-/// Drops what C cannot be told.
-pub(crate) fn plain(error: &Error) -> ErrorStatus {
-    error.status()
 }
 
 #[cfg(test)]

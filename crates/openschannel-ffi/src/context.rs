@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use openschannel::Role;
-
 use crate::attributes::Requested;
 use crate::credentials::Credential;
 
 /// Lives as long as the context.
 #[derive(Debug)]
 pub(crate) struct Companion {
-    pub(crate) role: Role,
     /// The credential of the first call: later calls may leave it out (section 2.4).
     pub(crate) credential: Arc<Credential>,
     /// Input that is still to be looked at.

@@ -4,15 +4,13 @@ use core::ffi::c_void;
 
 use openschannel::status::{ErrorStatus, SuccessStatus};
 
-use crate::boundary::{self, Answer, plain};
+use crate::boundary::{self, Answer};
 use crate::credentials::{self as room, Extras};
 use crate::elsewhere;
 use crate::handles::credentials;
 use crate::packages;
 use crate::strings;
-use crate::types::{
-    SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SecHandle, SecWchar, SecurityStatusCode, TimeStamp,
-};
+use crate::types::{SecHandle, SecWchar, SecurityStatusCode, TimeStamp};
 
 /// The same call for either character type.
 macro_rules! acquire_credentials_handle {
@@ -90,8 +88,7 @@ pub(crate) unsafe fn acquire(
 ) -> Answer {
     // SAFETY: the caller's promise.
     let credential =
-        unsafe { room::acquire(credential_use, auth_data, extras) }.map_err(|error| plain(&error))?;
-    debug_assert!(matches!(credential_use, SECPKG_CRED_INBOUND | SECPKG_CRED_OUTBOUND), "others are refused");
+        unsafe { room::acquire(credential_use, auth_data, extras) }.map_err(|error| error.status())?;
     if handle.is_null() {
         return Err(ErrorStatus::InvalidParameter);
     }
@@ -114,7 +111,7 @@ pub(crate) unsafe fn acquire(
 /// `phCredential` is null or points to a handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn FreeCredentialsHandle(phCredential: *const SecHandle) -> SecurityStatusCode {
-    elsewhere::forward!(credential phCredential, free_credentials_handle(phCredential));
+    elsewhere::forward!(phCredential, free_credentials_handle(phCredential));
     boundary::status(|| {
         // SAFETY: the caller's promise.
         credentials().remove(unsafe { elsewhere::read_handle(phCredential) }?)?;
@@ -155,7 +152,7 @@ macro_rules! query_credentials {
             pBuffer: *mut c_void,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_credential(phCredential) }.is_some() {
+            if unsafe { elsewhere::of_handle(phCredential) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     query_credentials_attributes(phCredential, ulAttribute, pBuffer)
@@ -179,7 +176,7 @@ macro_rules! query_credentials {
             cbBuffer: u32,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_credential(phCredential) }.is_some() {
+            if unsafe { elsewhere::of_handle(phCredential) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     query_credentials_attributes_ex(phCredential, ulAttribute, pBuffer, cbBuffer)
@@ -203,7 +200,7 @@ macro_rules! query_credentials {
             cbBuffer: u32,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_credential(phCredential) }.is_some() {
+            if unsafe { elsewhere::of_handle(phCredential) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     set_credentials_attributes(phCredential, ulAttribute, pBuffer, cbBuffer)

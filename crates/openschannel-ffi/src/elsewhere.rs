@@ -20,30 +20,12 @@ pub(crate) unsafe fn read_handle(handle: *const SecHandle) -> Result<SecHandle, 
     Ok(unsafe { handle.read_unaligned() })
 }
 
-/// The system's table, where a context handle is not one of ours.
+/// The system's table, where a handle is not one of ours.
 ///
 /// # Safety
 /// `handle` is null or points to a handle.
 #[inline]
-pub(crate) unsafe fn of_context(
-    handle: *const SecHandle,
-) -> Option<&'static SecurityFunctionTable<SecWchar>> {
-    if !cfg!(windows) {
-        return None;
-    }
-    // SAFETY: the caller's promise.
-    let handle = unsafe { read_handle(handle) }.ok()?;
-    if is_ours(handle) || is_no_handle(handle) { None } else { wide() }
-}
-
-/// The system's table, where a credential handle is not one of ours.
-///
-/// # Safety
-/// `handle` is null or points to a handle.
-#[inline]
-pub(crate) unsafe fn of_credential(
-    handle: *const SecHandle,
-) -> Option<&'static SecurityFunctionTable<SecWchar>> {
+pub(crate) unsafe fn of_handle(handle: *const SecHandle) -> Option<&'static SecurityFunctionTable<SecWchar>> {
     if !cfg!(windows) {
         return None;
     }
@@ -112,13 +94,9 @@ macro_rules! pass_on {
 
 /// Passes a call on whose handle is somebody else's.
 macro_rules! forward {
-    (context $handle:expr, $entry:ident($($argument:expr),* $(,)?)) => {
+    ($handle:expr, $entry:ident($($argument:expr),* $(,)?)) => {
         // SAFETY: the caller's promise.
-        $crate::elsewhere::pass_on!(unsafe { $crate::elsewhere::of_context($handle) }, $entry($($argument),*));
-    };
-    (credential $handle:expr, $entry:ident($($argument:expr),* $(,)?)) => {
-        // SAFETY: the caller's promise.
-        $crate::elsewhere::pass_on!(unsafe { $crate::elsewhere::of_credential($handle) }, $entry($($argument),*));
+        $crate::elsewhere::pass_on!(unsafe { $crate::elsewhere::of_handle($handle) }, $entry($($argument),*));
     };
 }
 

@@ -10,7 +10,7 @@ use openschannel::credentials::{KeyLog, KeyLogFile, PostHandshake};
 use openschannel::status::{ErrorStatus, SecurityStatus, SuccessStatus};
 use openschannel::{ClosingReport, KeyUpdateRequest, ReadEnd, SendHalf, TransportEnd};
 
-use crate::boundary::{self, plain};
+use crate::boundary;
 use crate::credentials::Extras;
 use crate::credentials_calls;
 use crate::elsewhere;
@@ -277,7 +277,7 @@ unsafe fn put(
             // Whoever gives a length and an address gets it written there; otherwise the library allocates.
             // SAFETY: the caller's promise.
             let mut output = unsafe { Output::read_or_allocate(output) }?;
-            call(half, &mut output).map_err(|error| plain(&error))?;
+            call(half, &mut output).map_err(|error| error.status())?;
             output.write_token();
             Ok(())
         })?;

@@ -4,13 +4,12 @@ use openschannel::alert::Alert;
 use openschannel::status::{ErrorStatus, SuccessStatus};
 use openschannel::{Decrypted, SendHalf, TokenBuffer};
 
-use crate::boundary::{self, plain};
+use crate::boundary;
 use crate::buffers::{Descriptor, Memory, buffer, length};
 use crate::elsewhere;
 use crate::handles::contexts;
 use crate::types::{
-    SECQOP_WRAP_NO_ENCRYPT, SECQOP_WRAP_OOB_DATA, SecBuffer, SecBufferDesc, SecHandle, SecurityStatusCode,
-    buffer_type,
+    SECQOP_WRAP_OOB_DATA, SecBuffer, SecBufferDesc, SecHandle, SecurityStatusCode, buffer_type,
 };
 
 /// EncryptMessage: seals the DATA buffer where it lies, and fills the buffers before and behind it. What is to be sent are the three, end
@@ -35,7 +34,7 @@ pub unsafe extern "system" fn EncryptMessage(
     pMessage: *const SecBufferDesc,
     MessageSeqNo: u32,
 ) -> SecurityStatusCode {
-    elsewhere::forward!(context phContext, encrypt_message(phContext, fQOP, pMessage, MessageSeqNo));
+    elsewhere::forward!(phContext, encrypt_message(phContext, fQOP, pMessage, MessageSeqNo));
     boundary::status(|| {
         // SAFETY: the caller's promise.
         let handle = unsafe { elsewhere::read_handle(phContext) }?;
@@ -53,7 +52,7 @@ pub unsafe extern "system" fn EncryptMessage(
                 0 => unsafe { parts.encrypt(half, &message) },
                 // SAFETY: as above.
                 SECQOP_WRAP_OOB_DATA => unsafe { parts.encrypt_alert(half, &message) },
-                SECQOP_WRAP_NO_ENCRYPT => Err(ErrorStatus::QopNotSupported),
+                // SECQOP_WRAP_NO_ENCRYPT among them.
                 _ => Err(ErrorStatus::QopNotSupported),
             };
             // The other thread may have found a failure since, or a handshake message that has to be answered first.
@@ -89,7 +88,7 @@ pub unsafe extern "system" fn DecryptMessage(
     MessageSeqNo: u32,
     pfQOP: *mut u32,
 ) -> SecurityStatusCode {
-    elsewhere::forward!(context phContext, decrypt_message(phContext, pMessage, MessageSeqNo, pfQOP));
+    elsewhere::forward!(phContext, decrypt_message(phContext, pMessage, MessageSeqNo, pfQOP));
     boundary::status(|| {
         // SAFETY: the caller's promise.
         let handle = unsafe { elsewhere::read_handle(phContext) }?;
@@ -111,7 +110,7 @@ pub unsafe extern "system" fn DecryptMessage(
                     if let Some(missing) = error.missing() {
                         places.fill_missing(&message, missing);
                     }
-                    Err(plain(&error))
+                    Err(error.status())
                 }
             }
         })?;
@@ -199,7 +198,7 @@ impl Parts {
             // SAFETY: the caller's promise, for three pieces that adjoin.
             let whole = unsafe { whole.as_mut_slice() };
             let data_len = self.data.2.len;
-            let sent = half.encrypt_contiguous(whole, data_len).map_err(|error| plain(&error))?;
+            let sent = half.encrypt_contiguous(whole, data_len).map_err(|error| error.status())?;
             (header_len, sent - header_len - data_len)
         } else {
             // SAFETY: the caller's promise; `find` made sure that the three do not overlap.
@@ -208,7 +207,7 @@ impl Parts {
             let data = unsafe { self.data.2.as_mut_slice() };
             // SAFETY: as above.
             let trailer = unsafe { self.trailer.2.as_mut_slice() };
-            let sealed = half.encrypt(header, data, trailer).map_err(|error| plain(&error))?;
+            let sealed = half.encrypt(header, data, trailer).map_err(|error| error.status())?;
             (sealed.header, sealed.trailer)
         };
         self.report(message, header, trailer);

@@ -10,9 +10,6 @@ use crate::types::{SecBuffer, SecBufferDesc, SecFlags, asc, buffer_type, isc, wi
 /// `SecApplicationProtocolNegotiationExt_ALPN`
 const ALPN_EXTENSION: u32 = 2;
 
-/// The requirement bits above the first 32.
-pub(crate) type Option64 = u64;
-
 /// What a token call was given.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -69,14 +66,14 @@ impl Input {
         Ok(unsafe { memory.as_slice() })
     }
 
-    /// SECBUFFER_FLAGS.
+    /// SECBUFFER_FLAGS: the requirement bits above the first 32.
     ///
     /// # Errors
     /// SEC_E_INVALID_PARAMETER: bits of the lower half. SEC_E_UNSUPPORTED_FUNCTION: messages without records (QUIC).
     ///
     /// # Safety
     /// The buffer's memory can be read.
-    pub(crate) unsafe fn wide_flags(&self) -> Result<Option64, ErrorStatus> {
+    unsafe fn wide_flags(&self) -> Result<u64, ErrorStatus> {
         let Some(buffer) = self.flags else { return Ok(0) };
         let memory = buffer.memory().filter(|memory| memory.len >= size_of::<SecFlags>());
         let Memory { start, .. } = memory.ok_or(ErrorStatus::InvalidToken)?;

@@ -12,7 +12,7 @@ use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{ControlToken, Role, SecurityContext, TokenOutcome};
 
 use crate::attributes::Requested;
-use crate::boundary::{self, Answer, plain};
+use crate::boundary::{self, Answer};
 use crate::buffers::Descriptor;
 use crate::context::{Companion, Held};
 use crate::credentials::Credential;
@@ -163,7 +163,7 @@ pub unsafe extern "system" fn ApplyControlToken(
     phContext: *const SecHandle,
     pInput: *const SecBufferDesc,
 ) -> SecurityStatusCode {
-    elsewhere::forward!(context phContext, apply_control_token(phContext, pInput));
+    elsewhere::forward!(phContext, apply_control_token(phContext, pInput));
     boundary::status(|| {
         // SAFETY: the caller's promise.
         let handle = unsafe { elsewhere::read_handle(phContext) }?;
@@ -177,8 +177,8 @@ pub unsafe extern "system" fn ApplyControlToken(
             };
             let memory = token.memory().ok_or(ErrorStatus::InvalidToken)?;
             // SAFETY: the caller's promise.
-            let token = ControlToken::parse(unsafe { memory.as_slice() }).map_err(|error| plain(&error))?;
-            connection.context.apply_control_token(token).map_err(|error| plain(&error))
+            let token = ControlToken::parse(unsafe { memory.as_slice() }).map_err(|error| error.status())?;
+            connection.context.apply_control_token(token).map_err(|error| error.status())
         })?;
         Ok(SuccessStatus::Ok)
     })
@@ -192,7 +192,7 @@ pub unsafe extern "system" fn ApplyControlToken(
 /// `phContext` is null or points to a handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DeleteSecurityContext(phContext: *const SecHandle) -> SecurityStatusCode {
-    elsewhere::forward!(context phContext, delete_security_context(phContext));
+    elsewhere::forward!(phContext, delete_security_context(phContext));
     boundary::status(|| {
         // SAFETY: the caller's promise.
         let handle = unsafe { elsewhere::read_handle(phContext) }?;
@@ -210,10 +210,10 @@ unsafe fn is_elsewhere(credential: *const SecHandle, context: *const SecHandle) 
     // SAFETY: the caller's promise.
     if unsafe { elsewhere::names_nobody(context) } {
         // SAFETY: the caller's promise.
-        unsafe { elsewhere::of_credential(credential) }.is_some()
+        unsafe { elsewhere::of_handle(credential) }.is_some()
     } else {
         // SAFETY: the caller's promise.
-        unsafe { elsewhere::of_context(context) }.is_some()
+        unsafe { elsewhere::of_handle(context) }.is_some()
     }
 }
 
@@ -317,13 +317,8 @@ impl Call {
             Err(error) => return Ok(self.failed_first(&input, &output, &error)),
         };
         let returned = self.returned(&context);
-        let companion = Companion {
-            role: self.caller,
-            credential,
-            held: Held::Nothing,
-            returned,
-            requested: Requested::default(),
-        };
+        let companion =
+            Companion { credential, held: Held::Nothing, returned, requested: Requested::default() };
         let handle = contexts().insert(context, companion)?;
         self.write_success(&input, &output, &outcome);
         Ok(Told {
@@ -344,7 +339,7 @@ impl Call {
             _ => BARE,
         };
         self.write_failure(input, output, error);
-        Told { answer: Err(plain(error)), attributes, handle: None, expiry: None }
+        Told { answer: Err(error.status()), attributes, handle: None, expiry: None }
     }
 
     /// S1 and all that follows.
@@ -375,7 +370,7 @@ impl Call {
         // SAFETY: the caller's promise.
         let mut output = unsafe { Output::read(self.pOutput, self.allocates()) }?;
         let outcome = context.initialize_security_context(None, &[], output.room());
-        let status = outcome.map_err(|error| plain(&error))?.status;
+        let status = outcome.map_err(|error| error.status())?.status;
         output.write_token();
         Ok(Told { answer: Ok(status), attributes: self.returned(context), handle: None, expiry: None })
     }
@@ -391,7 +386,7 @@ impl Call {
         if !self.phCredential.is_null() {
             // SAFETY: the caller's promise.
             let given = credentials().get(unsafe { elsewhere::read_handle(self.phCredential) }?)?;
-            given.is_for(companion.role)?;
+            given.is_for(context.role())?;
             // It may change: another certificate, say, behind SEC_I_INCOMPLETE_CREDENTIALS.
             if !Arc::ptr_eq(&given, &companion.credential) {
                 other = Some(given);
@@ -416,7 +411,7 @@ impl Call {
             }
             Err(error) => {
                 self.write_failure(&input, &output, error);
-                Err(plain(error))
+                Err(error.status())
             }
         };
         let expiry = match context.attributes() {
@@ -517,7 +512,7 @@ fn step(
         }
         Held::Nothing | Held::Unanswered(_) => token,
     };
-    let outcome = match companion.role {
+    let outcome = match context.role() {
         Role::Client => {
             other.as_ref().map(|other| other.outbound(None)).transpose().and_then(|credentials| {
                 context.initialize_security_context(credentials.as_ref(), input, output.room())

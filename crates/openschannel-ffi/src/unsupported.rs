@@ -35,7 +35,7 @@ unsafe fn no_account(context: *const SecHandle) -> SecurityStatusCode {
         let handle = unsafe { elsewhere::read_handle(context) }?;
         contexts().whole(handle, |connection| {
             let finished_server =
-                connection.companion.role == Role::Server && connection.context.is_established();
+                connection.context.role() == Role::Server && connection.context.is_established();
             Err(if finished_server { ErrorStatus::NoImpersonation } else { ErrorStatus::UnsupportedFunction })
         })
     })
@@ -49,7 +49,7 @@ macro_rules! of_context {
         /// `phContext` is null or points to a handle; the other pointers are not looked at.
         #[unsafe(no_mangle)]
         pub unsafe extern "system" fn $name(phContext: *const SecHandle, $($argument: $type),*) -> SecurityStatusCode {
-            elsewhere::forward!(context phContext, $entry(phContext, $($argument),*));
+            elsewhere::forward!(phContext, $entry(phContext, $($argument),*));
             // SAFETY: the caller's promise.
             unsafe { $answer(phContext) }
         }
@@ -111,7 +111,7 @@ macro_rules! both_charsets {
             ptsExpiry: *mut TimeStamp,
         ) -> SecurityStatusCode {
             // SAFETY: the caller's promise.
-            if unsafe { elsewhere::of_credential(hCredentials) }.is_some() {
+            if unsafe { elsewhere::of_handle(hCredentials) }.is_some() {
                 elsewhere::pass_on!(
                     elsewhere::$table(),
                     add_credentials(

@@ -1,7 +1,7 @@
 //! Certificates of both sides, and what was made of the peer's.
 
 use openschannel::credentials::CertificateSummary;
-use openschannel::status::{Error, ErrorStatus};
+use openschannel::status::ErrorStatus;
 
 use crate::certificates;
 use crate::memory::Block;
@@ -17,8 +17,8 @@ use super::connection::number;
 /// The query's buffer is null or a PCCERT_CONTEXT.
 pub(super) unsafe fn remote(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let chain = query.connection.context.remote_certificates().map_err(plain)?;
-    let context = certificates::certificate_context(chain).map_err(plain)?;
+    let chain = query.connection.context.remote_certificates().map_err(|error| error.status())?;
+    let context = certificates::certificate_context(chain).map_err(|error| error.status())?;
     // SAFETY: the caller's promise.
     unsafe { place.write(context) };
     Ok(())
@@ -28,8 +28,8 @@ pub(super) unsafe fn remote(query: &Query<'_>) -> Result<(), ErrorStatus> {
 /// The query's buffer is null or a PCCERT_CONTEXT.
 pub(super) unsafe fn local(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let chain = query.connection.context.local_certificates().map_err(plain)?;
-    let context = certificates::certificate_context(&chain).map_err(plain)?;
+    let chain = query.connection.context.local_certificates().map_err(|error| error.status())?;
+    let context = certificates::certificate_context(&chain).map_err(|error| error.status())?;
     // SAFETY: the caller's promise.
     unsafe { place.write(context) };
     Ok(())
@@ -39,8 +39,8 @@ pub(super) unsafe fn local(query: &Query<'_>) -> Result<(), ErrorStatus> {
 /// The query's buffer is null or a PCCERT_CHAIN_CONTEXT.
 pub(super) unsafe fn remote_chain(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let chain = query.connection.context.remote_certificates().map_err(plain)?;
-    let context = certificates::chain_context(chain).map_err(plain)?;
+    let chain = query.connection.context.remote_certificates().map_err(|error| error.status())?;
+    let context = certificates::chain_context(chain).map_err(|error| error.status())?;
     // SAFETY: the caller's promise.
     unsafe { place.write(context) };
     Ok(())
@@ -52,7 +52,7 @@ pub(super) unsafe fn remote_chain(query: &Query<'_>) -> Result<(), ErrorStatus> 
 /// The query's buffer is null or a SecPkgContext_Certificates.
 pub(super) unsafe fn remote_blob(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let chain = query.connection.context.remote_certificates().map_err(plain)?;
+    let chain = query.connection.context.remote_certificates().map_err(|error| error.status())?;
     let mut bytes = Vec::new();
     for certificate in chain {
         bytes.extend(number(certificate.len())?.to_ne_bytes());
@@ -71,7 +71,7 @@ pub(super) unsafe fn remote_blob(query: &Query<'_>) -> Result<(), ErrorStatus> {
 /// The query's buffer is null or a SecPkgContext_IssuerListInfoEx.
 pub(super) unsafe fn issuers(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
-    let names = query.connection.context.issuer_list().map_err(plain)?;
+    let names = query.connection.context.issuer_list().map_err(|error| error.status())?;
     let array_len =
         size_of_val::<[NameBlob]>(&vec![NameBlob { len: 0, data: std::ptr::null_mut() }; names.len()]);
     let mut block = Block::new(array_len + names.iter().map(Vec::len).sum::<usize>());
@@ -99,7 +99,7 @@ pub(super) unsafe fn local_info(query: &Query<'_>) -> Result<(), ErrorStatus> {
     /// KERN_CONTEXT_CERT_INFO_V1
     const VERSION: u32 = 0;
     let place = query.place()?;
-    let chain = query.connection.context.local_certificates().map_err(plain)?;
+    let chain = query.connection.context.local_certificates().map_err(|error| error.status())?;
     let leaf = chain.first().ok_or(ErrorStatus::NoCredentials)?;
     let summary = CertificateSummary::from_der(leaf).ok_or(ErrorStatus::InternalError)?;
     let bytes = |text: &str| number((text.encode_utf16().count() + 1) * size_of::<SecWchar>());
@@ -125,11 +125,11 @@ pub(super) unsafe fn local_info(query: &Query<'_>) -> Result<(), ErrorStatus> {
 pub(super) unsafe fn check_result(query: &Query<'_>) -> Result<(), ErrorStatus> {
     let place = query.place()?;
     let attributes = query.attributes()?;
-    attributes.remote_certificates().map_err(plain)?;
+    attributes.remote_certificates().map_err(|error| error.status())?;
     let companion = &query.connection.companion;
     let by_hand = companion.credential.validates_by_hand()
         || companion.returned & isc::MANUAL_CRED_VALIDATION != 0
-            && companion.role == openschannel::Role::Client;
+            && query.connection.context.role() == openschannel::Role::Client;
     let answer = match attributes.validation_result() {
         Some(Ok(())) => CertificateValidationResult { chain_error_status: 0, verify_chain_status: 0 },
         Some(Err(rejection)) => verdict(rejection.status),
@@ -168,10 +168,6 @@ fn verdict(status: ErrorStatus) -> CertificateValidationResult {
         },
     };
     CertificateValidationResult { chain_error_status, verify_chain_status: code.cast_signed() }
-}
-
-fn plain(error: Error) -> ErrorStatus {
-    error.status()
 }
 
 #[cfg(test)]

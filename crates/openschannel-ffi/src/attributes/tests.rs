@@ -33,7 +33,6 @@ impl Side {
         let credential =
             unsafe { credentials::acquire(SECPKG_CRED_OUTBOUND, std::ptr::null(), &Extras::default()) };
         let companion = Companion {
-            role: context.role(),
             credential: Arc::new(credential.unwrap()),
             held: Default::default(),
             returned: 0x8000_001C,
@@ -599,7 +598,7 @@ fn before_the_handshake_is_finished() {
         pair.client.initialize_security_context(None, &pair.to_client, &mut TokenBuffer::allocate());
     assert_eq!(refused.unwrap_err().status(), ErrorStatus::UntrustedRoot);
     let mut client = Side::new(pair.client);
-    assert_eq!(client.companion.role, Role::Client);
+    assert_eq!(client.context.role(), Role::Client);
     let blob: Certificates = client.ask(attribute::REMOTE_CERTIFICATES).unwrap();
     assert!(taken(blob.chain, blob.chain_len).len() > 4);
     assert!(matches!(client.ask::<SessionInfo>(attribute::SESSION_INFO), Err(ErrorStatus::InvalidHandle)));

@@ -14,7 +14,7 @@ const APPLICATION_DATA: u8 = 23;
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 fn forge(pair: &mut Pair, from: Role, content_type: u8, content: &[u8]) -> Vec<u8> {
-    pair.side(from).send_half().unwrap().forge(content_type, content)
+    pair.side(from).send_half().unwrap().forge_record(content_type, content).unwrap()
 }
 
 /// The peer of `from` refuses the records with `alert`, and tells so.

@@ -224,6 +224,23 @@ impl SendHalf {
         Ok(output.into_vec())
     }
 
+    /// A record of any type and content under the current key, whatever state this half is in and without changing it: what a peer
+    /// sends that breaks the rules. For programs that test how the other side takes it, and for nothing else; nothing here keeps the
+    /// connection usable behind it. A KeyUpdate made this way does not change the key.
+    ///
+    /// # Errors
+    /// SEC_E_ENCRYPT_FAILURE: more than 16384 bytes of content, or this key has protected as many records as it may.
+    #[cfg(any(test, feature = "peer-testing"))]
+    pub fn forge_record(&mut self, content_type: u8, content: &[u8]) -> Result<Vec<u8>, Error> {
+        if self.sealer.seq() >= self.limit + RESERVED_RECORDS {
+            return Err(exhausted(Exhausted));
+        }
+        let len = self.sealer.record_len(content.len().min(MAX_PLAINTEXT + 1));
+        let mut record = vec![0; len];
+        self.sealer.seal_copy(ContentType(content_type), content, &mut record).map_err(exhausted)?;
+        Ok(record)
+    }
+
     /// What was captured when the handshake finished.
     pub fn attributes(&self) -> &Attributes {
         &self.attributes
@@ -301,14 +318,6 @@ impl SendHalf {
     pub(super) fn limit_records(&mut self, confidentiality_limit: u64) {
         self.limit = confidentiality_limit - RESERVED_RECORDS;
         self.refresh_at = self.limit;
-    }
-
-    /// A record of any type and content, as a peer that breaks the rules would send it.
-    #[cfg(test)]
-    pub(super) fn forge(&mut self, content_type: u8, content: &[u8]) -> Vec<u8> {
-        let mut record = vec![0; self.sealer.record_len(content.len())];
-        self.sealer.seal_copy(ContentType(content_type), content, &mut record).unwrap();
-        record
     }
 
     /// `room` is what the caller leaves behind the record.
