@@ -113,7 +113,13 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, Status> {
         None => return Err(Status::BadRequest),
     };
     let connection = Connection::read(parsed.headers, minor_version)?;
-    Ok(Request { method, path, keep_alive: connection.keep_alive && !connection.has_body, minor_version, wants_length: true })
+    Ok(Request {
+        method,
+        path,
+        keep_alive: connection.keep_alive && !connection.has_body,
+        minor_version,
+        wants_length: true,
+    })
 }
 
 /// The head of a response, for a body of `length` bytes.

@@ -82,8 +82,10 @@ impl Misbehaviour {
                 return Ok("rst: RST without a close_notify".to_owned());
             }
             Mode::Hang => {
+                let begin = Instant::now();
                 hold_open(stream, stop, hold).await;
-                return Ok(format!("hang: neither close_notify nor FIN for {} s", hold.as_secs_f64()));
+                let held = begin.elapsed().as_secs_f64();
+                return Ok(format!("hang: neither close_notify nor FIN for {held:.1} s"));
             }
             Mode::NoAnswer => {
                 let ended = wait_for_fin(stream, stop, hold).await;
