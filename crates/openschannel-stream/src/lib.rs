@@ -3,6 +3,7 @@
 //! - [`Driver`]: a context between two byte queues, without I/O. Whatever moves the bytes can use it.
 //! - [`blocking::TlsStream`]: over [`Read`](std::io::Read) and [`Write`](std::io::Write).
 //! - `tokio::TlsStream`, with the feature `tokio`: over `AsyncRead` and `AsyncWrite`.
+//! - `graceful`, with the feature `tokio`: the end of a server with thousands of them.
 //! - [`Observer`]: is told of every SSPI call, every record and every alert.
 //!
 //! # The end of a connection
@@ -68,6 +69,8 @@ mod buffers;
 mod calls;
 mod driver;
 mod error;
+#[cfg(feature = "tokio")]
+pub mod graceful;
 mod half_calls;
 mod halves;
 mod linger;
