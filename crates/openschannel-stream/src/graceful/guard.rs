@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
 use ::tokio::sync::watch;
@@ -20,6 +21,8 @@ use super::{Phase, unless};
 pub struct Guard {
     phase: watch::Receiver<Phase>,
     counters: Arc<Counters>,
+    /// It was told that the rest will not come, or could not even be told.
+    given_up: AtomicBool,
     reported: bool,
 }
 
@@ -37,7 +40,7 @@ pub enum Idle {
 impl Guard {
     pub(super) fn new(phase: watch::Receiver<Phase>, counters: Arc<Counters>) -> Self {
         counters.begin();
-        Self { phase, counters, reported: false }
+        Self { phase, counters, given_up: AtomicBool::new(false), reported: false }
     }
 
     /// Whether the shutdown has begun: take no more work, such as another request.
@@ -96,12 +99,12 @@ impl Guard {
             Some(closed) => closed,
             None => {
                 self.give_up(stream).await;
-                match stream.report().close_sent && stream.driver().transmit().is_empty() {
-                    true => Ok(()),
-                    false => Err(io::Error::new(
+                match self.given_up.load(Ordering::Relaxed) {
+                    true => Err(io::Error::new(
                         io::ErrorKind::TimedOut,
                         "the shutdown left no time to close in order",
                     )),
+                    false => Ok(()),
                 }
             }
         };
@@ -112,11 +115,15 @@ impl Guard {
     }
 
     /// The last word of a connection that is not done: an alert behind what was sent, so that its end is taken neither for an end in
-    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`].
+    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`]. The connection counts as
+    /// [`Tally::aborted`](super::Tally::aborted), unless its close_notify is sent and only the peer's end is missing.
     pub async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut TlsStream<S>) {
-        if !stream.report().close_sent {
+        let closed = stream.report().close_sent;
+        if !closed {
             stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
         }
+        let given_up = !closed || !stream.driver().transmit().is_empty();
+        self.given_up.fetch_or(given_up, Ordering::Relaxed);
         unless(self.over(), stream.close_write()).await;
     }
 
@@ -131,6 +138,7 @@ impl Guard {
     }
 
     fn count(mut self, outcome: Outcome, report: &ClosingReport) {
+        let outcome = if *self.given_up.get_mut() { Outcome::Aborted } else { outcome };
         self.counters.end(outcome, report.bytes_sent, report.bytes_received);
         self.reported = true;
     }
