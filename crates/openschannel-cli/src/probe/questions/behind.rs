@@ -35,6 +35,9 @@ pub(super) async fn fatal_alert(asking: &Asking) -> Asked {
     let request = asking.setup.small_request(Persistence::Close);
     let data = if asking.speaks_http() { request.as_slice() } else { DATA };
     both.extend(wire.forge(APPLICATION_DATA, data));
+    if asking.speaks_http() {
+        wire.expect_response();
+    }
     wire.send(&both, "fatal alert internal_error, and data behind it").await;
     Ok(verdict(&wire.until_end().await))
 }
