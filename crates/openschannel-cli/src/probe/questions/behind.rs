@@ -57,7 +57,8 @@ pub(super) async fn unread(asking: &Asking) -> Asked {
     asking.log.add(Who::Note, "now closing while the server sends");
     let mut wire = Wire::connect_held(&asking.setup, asking.version, &asking.log, Window::Small).await?;
     let mut request = wire.take_transmit();
-    request.extend(wire.seal(&asking.setup.large_request()));
+    // Kept alive, so that it is this side's close that the server meets, and not its own.
+    request.extend(wire.seal(&asking.setup.large_request(Persistence::KeepAlive)));
     wire.expect_response();
     wire.send(&request, "Finished, GET").await;
     let begun = wire.until_data(LITTLE).await;
