@@ -19,6 +19,7 @@ pub mod ffi;
 pub mod process;
 pub mod program;
 pub mod scripted;
+pub mod servers;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};

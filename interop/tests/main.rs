@@ -18,5 +18,6 @@ mod openssl_key_update;
 mod openssl_resumption;
 mod openssl_suites;
 mod post_quantum;
+mod probe_servers;
 mod program_closing;
 mod program_pfx;
