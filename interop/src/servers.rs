@@ -28,6 +28,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Server {
     /// Its file in `interop/servers`, without ".sh".
     pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
     /// A path it answers with a few bytes.
     pub small: &'static str,
     /// A path it answers with [`LARGE`] bytes, if it can.
@@ -35,22 +37,22 @@ pub struct Server {
 }
 
 impl Server {
-    const fn new(name: &'static str) -> Self {
-        Self { name, small: "/", large: Some("/large") }
+    const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title, small: "/", large: Some("/large") }
     }
 
     /// All of them, in the order of the table in docs/servers.md.
     pub const ALL: [Self; 10] = [
-        Self::new("nginx"),
-        Self::new("apache"),
-        Self::new("haproxy"),
-        Self::new("go"),
-        Self::new("node"),
-        Self::new("java"),
-        Self { large: None, ..Self::new("gnutls") },
-        Self { large: None, ..Self::new("s_server-www") },
-        Self { small: "/index.html", ..Self::new("s_server-files") },
-        Self::new("openschannel"),
+        Self::new("nginx", "nginx"),
+        Self::new("apache", "Apache httpd"),
+        Self::new("haproxy", "HAProxy"),
+        Self::new("go", "Go"),
+        Self::new("node", "Node"),
+        Self::new("java", "Java"),
+        Self { large: None, ..Self::new("gnutls", "gnutls-serv") },
+        Self { large: None, ..Self::new("s_server-www", "s_server -www") },
+        Self { small: "/index.html", ..Self::new("s_server-files", "s_server -WWW") },
+        Self::new("openschannel", "openschannel serve"),
     ];
 
     /// The one of that name.
