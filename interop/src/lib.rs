@@ -12,6 +12,7 @@
     reason = "a harness: what goes wrong here is to fail the test that uses it, at the spot"
 )]
 
+pub mod capture;
 pub mod certificates;
 pub mod connection;
 pub mod data;

@@ -11,6 +11,7 @@ mod gnutls;
 mod go;
 mod java;
 mod nginx;
+mod no_reset;
 mod nss;
 mod openssl_client_certs;
 mod openssl_closing;

@@ -167,7 +167,8 @@ fn options() -> Result<Options, String> {
             "--check" => options.check = true,
             "--json" => options.json = Some(arguments.next().ok_or("--json needs a directory")?.into()),
             name => {
-                options.servers.push(Server::named(name).ok_or_else(|| format!("there is no server {name}"))?)
+                let server = Server::named(name).ok_or_else(|| format!("there is no server {name}"))?;
+                options.servers.push(server);
             }
         }
     }
