@@ -68,12 +68,18 @@ mod buffers;
 mod calls;
 mod driver;
 mod error;
+mod half_calls;
+mod halves;
 mod linger;
 mod observer;
+mod reading;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod watch;
+mod writing;
 
 pub use driver::{Advance, Driver, Plaintext};
 pub use error::ReadEnded;
+pub use halves::{ReceiveDriver, SendDriver};
 pub use linger::{LingerBudget, LingerLimit, Lingered};
 pub use observer::{Event, Observer, RecordSeen};
