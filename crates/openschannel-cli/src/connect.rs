@@ -233,7 +233,7 @@ fn parse_address(text: &str) -> Result<Address, String> {
     Ok(Address { host: host.to_owned(), port })
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=MAX_LINGER).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("a number of seconds from 0 to {MAX_LINGER}")),

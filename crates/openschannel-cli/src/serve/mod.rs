@@ -3,6 +3,7 @@
 mod echo;
 mod files;
 mod http;
+mod misbehave;
 mod output;
 mod session;
 mod stop;
@@ -21,11 +22,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
 use crate::certs::ThrowAway;
+use crate::connect::parse_seconds;
 use crate::exit::{Exit, Failure};
 use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
 use crate::report::ConnectionReport;
 
 use files::Root;
+use misbehave::{Misbehaviour, Mode};
 use output::Output;
 use session::{Service, Session};
 use stop::{Signals, Stop, Stopper};
@@ -78,6 +81,12 @@ pub(crate) struct ServeOptions {
     /// The roots (PEM) that client certificates must lead to
     #[arg(long, value_name = "FILE", requires = "client_auth")]
     client_ca: Option<PathBuf>,
+    /// Break the rules where a connection would be ended in order, for tests of clients; docs/misbehave.md explains each
+    #[arg(long, value_enum, value_name = "MODE")]
+    misbehave: Option<Mode>,
+    /// How many seconds hang and no-answer hold a connection [default: 60], and how late late-close is [default: 3]
+    #[arg(long, value_name = "SECONDS", requires = "misbehave", value_parser = parse_seconds)]
+    misbehave_time: Option<Duration>,
     #[command(flatten)]
     tls: TlsOptions,
 }
@@ -110,7 +119,9 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
         })?),
         None => Service::Echo,
     };
-    let session = Session { credentials, service, trace: options.tls.trace, json: options.tls.json };
+    let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
+    let session =
+        Session { credentials, service, misbehaviour, trace: options.tls.trace, json: options.tls.json };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -213,6 +224,8 @@ struct Tally {
     failed: u64,
     /// The peer never ended its side, or this one had to let go first.
     open: u64,
+    /// Ended by --misbehave, whatever the peer made of it.
+    misbehaved: u64,
     bytes_sent: u64,
     bytes_received: u64,
 }
@@ -223,6 +236,7 @@ impl Tally {
         self.bytes_sent += ended.report.bytes_sent;
         self.bytes_received += ended.report.bytes_received;
         let count = match ended.report.read_end {
+            _ if ended.misbehaved.is_some() => &mut self.misbehaved,
             _ if ended.report.is_clean() && ended.error.is_none() => &mut self.clean,
             "truncated" => &mut self.truncated,
             "reset" => &mut self.reset,
@@ -272,11 +286,14 @@ impl Log {
     }
 
     fn tally(&mut self, tally: &Tally) {
-        let Tally { connections, clean, truncated, reset, alert, failed, open, .. } = tally;
-        let text = format!(
+        let Tally { connections, clean, truncated, reset, alert, failed, open, misbehaved, .. } = tally;
+        let mut text = format!(
             "{connections} connections: {clean} ended in order, {truncated} truncated, {reset} reset, {alert} ended by an alert, \
              {failed} failed, {open} not ended by the peer"
         );
+        if *misbehaved > 0 {
+            text += &format!(", {misbehaved} ended as --misbehave says");
+        }
         self.line(&Line::Tally(tally), &text);
     }
 

@@ -17,6 +17,7 @@ use crate::report::ConnectionReport;
 use crate::trace::Tracer;
 
 use super::files::Root;
+use super::misbehave::Misbehaviour;
 use super::stop::Stop;
 use super::{echo, www};
 
@@ -24,25 +25,26 @@ use super::{echo, www};
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
 /// For what waits to be sent, and the close_notify behind it, to get into the transport.
-const CLOSE_TIME: Duration = Duration::from_secs(10);
+pub(super) const CLOSE_TIME: Duration = Duration::from_secs(10);
 
 /// For the peer to end its side after this one has. Shorter than the time a stopping server has, so that a silent peer is
 /// let go of and reported.
-const LINGER_TIME: Duration = Duration::from_secs(3);
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(3);
 
 /// What a peer may still send meanwhile; it is read so that no reset destroys what it has not read yet.
-const LINGER_BYTES: u64 = 64 << 20;
+pub(super) const LINGER_BYTES: u64 = 64 << 20;
 
-/// The stream of a connection.
 /// Of the time to stop, what is kept for telling a peer that its connection is given up.
 pub(super) const LAST_WORD_TIME: Duration = Duration::from_secs(1);
 
+/// The stream of a connection.
 pub(super) type Stream = TlsStream<TcpStream>;
 
 /// What all connections have in common.
 pub(super) struct Session {
     pub(super) credentials: InboundCredentials,
     pub(super) service: Service,
+    pub(super) misbehaviour: Option<Misbehaviour>,
     pub(super) trace: bool,
     pub(super) json: bool,
 }
@@ -73,6 +75,8 @@ impl Session {
         };
         let result = match result {
             Some(result) => result,
+            // It is cut like everything else of the kind, and not told.
+            None if self.misbehaviour.is_some() => Ok(Some("the server's stop cut it short".to_owned())),
             None => {
                 give_up(&mut stream).await;
                 Err(io::Error::other("the server stops and the connection was not done in time"))
@@ -80,11 +84,15 @@ impl Session {
         };
         let mut report =
             ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), stream.report());
-        report.error = result.err().map(|error| error.to_string());
+        match result {
+            Ok(misbehaved) => report.misbehaved = misbehaved,
+            Err(error) => report.error = Some(error.to_string()),
+        }
         report
     }
 
-    async fn converse(&self, stream: &mut Stream, mut stop: Stop) -> io::Result<()> {
+    /// What was done instead of an end in order, if so.
+    async fn converse(&self, stream: &mut Stream, mut stop: Stop) -> io::Result<Option<String>> {
         let handshake = async {
             timeout(HANDSHAKE_TIME, stream.handshake())
                 .await
@@ -101,11 +109,14 @@ impl Session {
         }
         let served = match &self.service {
             Service::Echo => echo::serve(stream, &mut stop).await,
-            Service::Www(root) => www::serve(stream, root, &mut stop).await,
+            Service::Www(root) => www::serve(stream, root, self.misbehaviour.is_some(), &mut stop).await,
         };
+        if let (Ok(()), Some(misbehaviour)) = (&served, self.misbehaviour) {
+            return misbehaviour.end(stream, &mut stop).await.map(Some);
+        }
         match (served, close(stream).await) {
             (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Ok(())) => Ok(None),
         }
     }
 }

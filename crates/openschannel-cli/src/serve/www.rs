@@ -26,7 +26,14 @@ const STALL_TIME: Duration = Duration::from_secs(60);
 const ERROR_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Until the client closes its side, one of the two wants no further request, or nothing comes any more.
-pub(super) async fn serve(stream: &mut Stream, root: &Root, stop: &mut Stop) -> io::Result<()> {
+///
+/// `close_delimited`: an answer to HTTP/1.0 ends where the connection does (RFC 9112 section 6.3), so that a client needs its end.
+pub(super) async fn serve(
+    stream: &mut Stream,
+    root: &Root,
+    close_delimited: bool,
+    stop: &mut Stop,
+) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
         let head = tokio::select! {
@@ -49,6 +56,7 @@ pub(super) async fn serve(stream: &mut Stream, root: &Root, stop: &mut Stop) -> 
         let keeps = match parsed {
             Ok(mut request) => {
                 request.keep_alive &= !stop.is_asked();
+                request.wants_length = request.keep_alive || request.minor_version > 0 || !close_delimited;
                 answer(stream, root, &request).await?;
                 request.keep_alive
             }
