@@ -9,7 +9,7 @@ use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::InboundCredentials;
 use openschannel::{ContextOptions, ReadEnd};
 use openschannel_stream::tokio::TlsStream;
-use openschannel_stream::{Driver, LingerBudget};
+use openschannel_stream::{CloseBudget, Driver};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -141,7 +141,7 @@ async fn close(stream: &mut Stream) -> io::Result<()> {
     let closed = timeout(CLOSE_TIME, stream.close_write())
         .await
         .unwrap_or_else(|_| Err(io::Error::other("the peer takes no more bytes")));
-    stream.linger(LingerBudget::new(LINGER_BYTES, LINGER_TIME)).await;
+    stream.linger(CloseBudget::new(LINGER_BYTES, LINGER_TIME)).await;
     match stream.report().read_end {
         // Who has ended in order and let go needs no answer.
         ReadEnd::Clean => Ok(()),
