@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use openschannel::alert::{AlertDescription, AlertLevel};
 use openschannel::status::Error;
-use openschannel_stream::LingerBudget;
+use openschannel_stream::CloseBudget;
 use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -155,7 +155,7 @@ async fn hold_open(stream: &mut Stream, guard: &Guard, time: Duration) {
 async fn wait_for_fin(stream: &mut Stream, guard: &Guard, time: Duration) -> bool {
     let begun_stopped = guard.is_asked();
     let fin = async {
-        stream.linger(LingerBudget::new(CLOSE_BUDGET.bytes, time)).await;
+        stream.linger(CloseBudget::new(CLOSE_BUDGET.bytes, time)).await;
         let mut nobody = [0; 2048];
         loop {
             match stream.get_mut().read(&mut nobody).await {

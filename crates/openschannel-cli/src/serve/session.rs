@@ -9,7 +9,7 @@ use openschannel::ContextOptions;
 use openschannel::credentials::InboundCredentials;
 use openschannel_stream::graceful::Guard;
 use openschannel_stream::tokio::TlsStream;
-use openschannel_stream::{Driver, LingerBudget};
+use openschannel_stream::{CloseBudget, Driver};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -27,7 +27,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 /// For the close_notify to get into the transport, and again for the peer to end its side after this one has. Shorter than the time a
 /// stopping server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no
 /// reset destroys what it has not read yet.
-pub(super) const CLOSE_BUDGET: LingerBudget = LingerBudget::new(64 << 20, Duration::from_secs(3));
+pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 /// The stream of a connection.
 pub(super) type Stream = TlsStream<TcpStream>;

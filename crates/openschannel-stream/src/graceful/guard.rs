@@ -9,7 +9,7 @@ use ::tokio::sync::watch;
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::{ClosingReport, ReadEnd};
 
-use crate::linger::LingerBudget;
+use crate::close::CloseBudget;
 use crate::tokio::TlsStream;
 
 use super::tally::{Counters, Outcome};
@@ -82,7 +82,7 @@ impl Guard {
     pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut TlsStream<S>,
-        budget: impl Into<LingerBudget>,
+        budget: impl Into<CloseBudget>,
     ) -> io::Result<()> {
         let budget = budget.into();
         let orderly = async {

@@ -89,7 +89,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::sync::watch;
 use ::tokio::time::{Instant, timeout_at};
 
-use crate::linger::LingerBudget;
+use crate::close::CloseBudget;
 use crate::tokio::TlsStream;
 
 use tally::Counters;
@@ -169,13 +169,13 @@ impl GracefulShutdown {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn adopt<S>(&self, mut stream: TlsStream<S>, budget: impl Into<LingerBudget>)
+    pub fn adopt<S>(&self, mut stream: TlsStream<S>, budget: impl Into<CloseBudget>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (guard, budget) = (self.guard(), budget.into());
         drop(::tokio::spawn(async move {
-            unless(guard.asked(), stream.linger(LingerBudget::new(u64::MAX, Duration::MAX))).await;
+            unless(guard.asked(), stream.linger(CloseBudget::new(u64::MAX, Duration::MAX))).await;
             guard.close(&mut stream, budget).await.ok();
             guard.report(&stream.report());
         }));
