@@ -24,9 +24,9 @@ use super::{echo, www};
 /// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
-/// For the close_notify to get into the transport, and again for the peer to end its side after this one has. Shorter than the time a
-/// stopping server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no
-/// reset destroys what it has not read yet.
+/// For the close_notify to get into the transport and the peer to end its side after this one has. Shorter than the time a stopping
+/// server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no reset
+/// destroys what it has not read yet.
 pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 /// The stream of a connection.
@@ -88,7 +88,7 @@ impl Session {
             _ => {
                 // Behind a failure it is the alert for it that is sent, or a close_notify that tells that nothing will come.
                 let closed = guard.close(stream, CLOSE_BUDGET).await;
-                served.and(closed).map(|()| None)
+                served.and(closed).map(|_| None)
             }
         }
     }

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ::tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
 use ::tokio::sync::watch;
+use openschannel::ClosingReport;
 use openschannel::alert::{Alert, AlertDescription};
-use openschannel::{ClosingReport, ReadEnd};
 
-use crate::close::CloseBudget;
+use crate::close::{CloseBudget, CloseReport};
 use crate::tokio::TlsStream;
 
 use super::tally::{Counters, Outcome};
@@ -74,43 +75,25 @@ impl Guard {
         }
     }
 
-    /// Closes in order: close_notify behind what waits, the transport's own end of sending, and the peer's end within `budget`. Its
-    /// time is for sending, and again for the peer's end. At [`Guard::last_word`] it gives up.
+    /// Closes in order: [`TlsStream::close`], which at [`Guard::last_word`] turns into [`Guard::give_up`].
     ///
     /// # Errors
-    /// Not everything could be sent. A peer that has ended in order by itself and let go is none: it needs no answer.
+    /// As there. [`TimedOut`](io::ErrorKind::TimedOut): the shutdown left no time.
     pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut TlsStream<S>,
         budget: impl Into<CloseBudget>,
-    ) -> io::Result<()> {
-        let budget = budget.into();
-        let orderly = async {
-            let closed =
-                ::tokio::time::timeout(budget.time, stream.close_write()).await.unwrap_or_else(|_| {
-                    Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no more bytes"))
-                });
-            // After a failure its alert has taken the close_notify's place. Where nothing can be sent any more, what the peer has sent
-            // still says why.
-            stream.linger(budget).await;
-            closed
-        };
-        let closed = match unless(self.last_word(), orderly).await {
-            Some(closed) => closed,
-            None => {
-                self.give_up(stream).await;
-                match self.given_up.load(Ordering::Relaxed) {
-                    true => Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the shutdown left no time to close in order",
-                    )),
-                    false => Ok(()),
-                }
+    ) -> io::Result<CloseReport> {
+        if let Some(closed) = unless(self.last_word(), stream.close(budget)).await {
+            return closed;
+        }
+        self.give_up(stream).await;
+        match self.given_up.load(Ordering::Relaxed) {
+            true => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the shutdown left no time to close in order"))
             }
-        };
-        match stream.report().read_end {
-            ReadEnd::Clean => Ok(()),
-            _ => closed,
+            // Without time to wait in it only reports.
+            false => Ok(stream.linger(Duration::ZERO).await),
         }
     }
 
