@@ -32,6 +32,7 @@ use log::Log;
 use misbehave::{Misbehaviour, Mode};
 use session::{Service, Session};
 use stop::Signals;
+use www::Site;
 
 /// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
 /// a few.
@@ -82,6 +83,9 @@ pub(crate) struct ServeOptions {
     /// End after so many connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     accept_count: Option<u64>,
+    /// Close a connection that has had nothing to do for so many seconds [default: 30 with --www, 300 with --echo]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    idle_time: Option<Duration>,
     /// Ask clients for a certificate, or refuse those without
     #[arg(long, value_enum, value_name = "HOW", requires = "client_ca")]
     client_auth: Option<AskClients>,
@@ -120,11 +124,15 @@ enum AskClients {
 pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
     let (credentials, ca) = credentials(options)?;
     let service = match &options.service.www {
-        Some(directory) => Service::Www(Root::new(directory).map_err(|error| {
-            Failure::new(format!("cannot serve {}: {error}", directory.display()))
-                .hint("--www takes a directory")
-        })?),
-        None => Service::Echo,
+        Some(directory) => Service::Www(Site {
+            root: Root::new(directory).map_err(|error| {
+                Failure::new(format!("cannot serve {}: {error}", directory.display()))
+                    .hint("--www takes a directory")
+            })?,
+            request_time: options.idle_time.unwrap_or(www::REQUEST_TIME),
+            close_delimited: options.misbehave.is_some(),
+        }),
+        None => Service::Echo(options.idle_time.unwrap_or(echo::IDLE_TIME)),
     };
     let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
     let session = Session {

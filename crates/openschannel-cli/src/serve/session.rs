@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use crate::report::ConnectionReport;
 use crate::trace::Tracer;
 
-use super::files::Root;
+use super::echo;
 use super::log::Log;
 use super::misbehave::Misbehaviour;
-use super::{echo, www};
+use super::www::{self, Site};
 
 /// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
@@ -43,8 +43,9 @@ pub(super) struct Session {
 
 /// What is done with a connection.
 pub(super) enum Service {
-    Echo,
-    Www(Root),
+    /// A client that sends nothing for so long is let go of.
+    Echo(Duration),
+    Www(Site),
 }
 
 impl Session {
@@ -104,8 +105,8 @@ impl Session {
             () = guard.asked() => return Err(io::Error::other("the server stops")),
         }
         match &self.service {
-            Service::Echo => echo::serve(stream, guard).await,
-            Service::Www(root) => www::serve(stream, root, self.misbehaviour.is_some(), guard).await,
+            Service::Echo(idle_time) => echo::serve(stream, *idle_time, guard).await,
+            Service::Www(site) => www::serve(stream, site, guard).await,
         }
     }
 }
