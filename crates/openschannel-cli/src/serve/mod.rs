@@ -35,7 +35,7 @@ use stop::Signals;
 use www::Site;
 
 /// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
-/// a few.
+/// some 20.
 const MAX_CONNECTIONS: usize = 50_000;
 
 /// Descriptors beside those of connections: the listener, standard streams, and files that are being sent.
@@ -68,7 +68,8 @@ Examples:
   openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem
   openschannel connect localhost:8443 --ca ca.pem
   openschannel serve --listen 0.0.0.0:443 --cert chain.pem --key key.pem --www /srv/www
-  curl --cacert ca.pem https://localhost:8443/file")]
+  curl --cacert ca.pem https://localhost:8443/file
+  openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem --misbehave close-in-record")]
 pub(crate) struct ServeOptions {
     /// Where to listen: address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]

@@ -58,7 +58,7 @@ impl Session {
             driver.set_observer(Box::new(Tracer { peer: Some(peer.to_string()), json: self.log.json }));
         }
         let mut stream = TlsStream::from_driver(socket, driver);
-        let result = self.from_handshake_to_end(&mut stream, &guard).await;
+        let result = self.serve_and_end(&mut stream, &guard).await;
         let closing = stream.report();
         let mut report =
             ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), closing);
@@ -76,7 +76,7 @@ impl Session {
     }
 
     /// What was done instead of an end in order, if so.
-    async fn from_handshake_to_end(&self, stream: &mut Stream, guard: &Guard) -> io::Result<Option<String>> {
+    async fn serve_and_end(&self, stream: &mut Stream, guard: &Guard) -> io::Result<Option<String>> {
         let served = tokio::select! {
             served = self.serve(stream, guard) => served,
             () = guard.last_word() => {
