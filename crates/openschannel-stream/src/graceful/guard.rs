@@ -139,7 +139,7 @@ impl Guard {
         let mut watched = self.phase.clone();
         if watched.wait_for(|now| *now >= phase).await.is_err() {
             // Whoever could ask is gone: nobody will.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
