@@ -103,7 +103,7 @@ pub struct TlsStream<S> {
     transport_error: Option<Arc<io::Error>>,
     /// Sending met a reset: what looks like a FIN behind it is none.
     reset: Option<io::Error>,
-    /// Why the handshake could not be sent.
+    /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     /// The transport was given bytes and has not been flushed since.
     unflushed: bool,
@@ -173,7 +173,6 @@ impl<S: Read + Write> TlsStream<S> {
             match self.flush() {
                 // The peer may have said why it takes no more: what it sent is read first.
                 Err(error) if !is_retry(&error) => {
-                    self.driver.transmitted(self.driver.transmit().len());
                     self.send_error.get_or_insert(error);
                 }
                 Err(error) if advanced.is_ok() => return Err(error),
@@ -183,7 +182,9 @@ impl<S: Read + Write> TlsStream<S> {
                 Advance::Established if self.send_error.is_none() => return Ok(()),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
                     Plaintext::NeedsReceive => {}
-                    _ => return self.send_error.take().map_or(Ok(()), Err),
+                    // What has come is for reading; the error is met again by whoever writes.
+                    Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Ok(()),
+                    Plaintext::End(end) => return Err(self.ended(end)),
                 },
                 Advance::Ended(end) => return Err(self.ended(end)),
                 Advance::NeedsReceive => {}
@@ -283,6 +284,9 @@ impl<S: Read + Write> TlsStream<S> {
         if self.transport_shut {
             // The end was sent; what came to wait since, a failure's alert, is late.
             self.driver.transmitted(self.driver.transmit().len());
+        }
+        if let Some(error) = &self.send_error {
+            return Err(alike(error));
         }
         if self.driver.transmit().is_empty() {
             return Ok(false);

@@ -36,7 +36,7 @@ pub struct TlsStream<S> {
     transport_error: Option<Arc<io::Error>>,
     /// Sending met a reset: what looks like a FIN behind it is none.
     reset: Option<io::Error>,
-    /// Why the handshake could not be sent.
+    /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     /// The transport was given bytes and has not been flushed since.
     unflushed: bool,
@@ -178,8 +178,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             let is_sent = sent.is_ready();
             if let Poll::Ready(Err(error)) = sent {
                 // The peer may have said why it takes no more: what it sent is read first.
-                self.driver.transmitted(self.driver.transmit().len());
-                self.unflushed = false;
                 self.send_error.get_or_insert(error);
             }
             match advanced.map_err(failed)? {
@@ -187,7 +185,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Advance::Established if self.send_error.is_none() => return Poll::Ready(Ok(())),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
                     Plaintext::NeedsReceive => {}
-                    _ => return Poll::Ready(self.send_error.take().map_or(Ok(()), Err)),
+                    // What has come is for reading; the error is met again by whoever writes.
+                    Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Poll::Ready(Ok(())),
+                    Plaintext::End(end) => return Poll::Ready(Err(self.ended(end))),
                 },
                 Advance::Ended(end) => return Poll::Ready(Err(self.ended(end))),
                 Advance::NeedsReceive => {}
@@ -303,6 +303,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         if self.transport_shut {
             // The end was sent; what came to wait since, a failure's alert, is late.
             self.driver.transmitted(self.driver.transmit().len());
+        }
+        if let Some(error) = &self.send_error {
+            return Poll::Ready(Err(alike(error)));
         }
         while !self.driver.transmit().is_empty() {
             let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))
