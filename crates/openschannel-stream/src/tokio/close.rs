@@ -28,6 +28,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// # Panics
     /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
+        if !self.transport_shut {
+            // A lingering that was dropped is no close that was begun: it has sent nothing.
+            self.closing.take_if(|closing| closing.stage == Stage::Read);
+        }
         self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Send));
         let limit = self.within(budget.into(), &mut |_| ()).await;
         let report = self.close_report(limit);
