@@ -307,3 +307,6 @@ pub(super) fn resumption(behind_cut: bool, control: Option<bool>) -> Judgement {
         (false, _) => Judgement::not_applicable("the server resumes no sessions"),
     }
 }
+
+#[cfg(test)]
+mod tests;
