@@ -12,6 +12,7 @@
     reason = "a harness: what goes wrong here is to fail the test that uses it, at the spot"
 )]
 
+pub mod capture;
 pub mod certificates;
 pub mod connection;
 pub mod data;
@@ -19,6 +20,7 @@ pub mod ffi;
 pub mod process;
 pub mod program;
 pub mod scripted;
+pub mod servers;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};

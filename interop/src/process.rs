@@ -86,6 +86,11 @@ impl Process {
         self.input = None;
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end. Gives the exit status, and everything it printed.
     pub fn finish(mut self) -> Finished {
         self.input = None;

@@ -15,11 +15,16 @@ const PROGRAM_VARIABLE: &str = "OPENSCHANNEL_BIN";
 /// A command line of `openschannel`: the program that the variable `OPENSCHANNEL_BIN` names, otherwise the workspace's, built as the
 /// tests are.
 pub fn openschannel() -> Command {
+    Command::new(openschannel_program())
+}
+
+/// Where that program lies.
+pub fn openschannel_program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os(PROGRAM_VARIABLE) {
         Some(path) => path.into(),
         None => build(),
     });
-    Command::new(&*PROGRAM)
+    &PROGRAM
 }
 
 /// How `openschannel connect` ended.
@@ -49,9 +54,9 @@ pub fn run_connect(certificates: &Certificates, port: u16, input: &str, options:
 }
 
 fn build() -> PathBuf {
-    // TARGET/PROFILE/deps/TEST
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
+    // TARGET/PROFILE/deps/TEST, or TARGET/PROFILE/PROGRAM
+    let own = std::env::current_exe().unwrap();
+    let profile = own.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "-p", "openschannel-cli", "--target-dir"]).arg(profile.parent().unwrap());
     if profile.ends_with("release") {

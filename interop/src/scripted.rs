@@ -76,9 +76,13 @@ impl Implementation {
     /// A client that connects to the listener it comes with: [`Peer::accepted_by`].
     pub fn connect(&self, options: &[String], steps: &[&str]) -> (Peer, TcpListener) {
         let listener = listen();
-        let options: Vec<String> =
-            options.iter().cloned().chain([format!("port={}", port(&listener))]).collect();
-        (self.start("client", &options, steps), listener)
+        (self.connect_to(port(&listener), options, steps), listener)
+    }
+
+    /// A client of whatever listens on that port.
+    pub fn connect_to(&self, port: u16, options: &[String], steps: &[&str]) -> Peer {
+        let options: Vec<String> = options.iter().cloned().chain([format!("port={port}")]).collect();
+        self.start("client", &options, steps)
     }
 
     fn start(&self, role: &str, options: &[String], steps: &[&str]) -> Peer {

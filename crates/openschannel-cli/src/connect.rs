@@ -82,9 +82,9 @@ pub(crate) struct ConnectOptions {
 
 /// HOST:PORT, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Address {
-    host: String,
-    port: u16,
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 pub(crate) fn run(options: &ConnectOptions) -> Result<Exit, Failure> {
@@ -214,7 +214,7 @@ fn hint(status: ErrorStatus) -> Option<&'static str> {
     }
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
+pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
     let (host, port) =
         text.rsplit_once(':').ok_or("the port is missing; write HOST:PORT, such as example.org:443")?;
     let port =

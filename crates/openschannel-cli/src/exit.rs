@@ -21,6 +21,11 @@ pub(crate) enum Exit {
     Alert = 5,
     /// The linger time was over and the peer had not ended its side.
     NoEnd = 6,
+    /// `probe` could ask, and the server is not graded A: one code for each grade.
+    GradeB = 10,
+    GradeC = 11,
+    GradeD = 12,
+    GradeF = 13,
 }
 
 impl From<Exit> for ExitCode {

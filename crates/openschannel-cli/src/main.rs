@@ -6,8 +6,10 @@ mod connect;
 mod demo;
 mod exit;
 mod options;
+mod probe;
 mod report;
 mod serve;
+mod starttls;
 mod trace;
 
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ Examples:
   openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem
   openschannel connect localhost:8443 --ca ca.pem < file > echo
   openschannel serve --listen 127.0.0.1:8443 --www . --write-ca ca.pem
+  openschannel probe localhost:8443 --ca ca.pem      how does this server close?
 
 How the other side ended is in connect's exit code: 0 in order, 3 truncated, 4 reset, 5 by an alert, 6 not at all."
 )]
@@ -40,6 +43,7 @@ enum Command {
     Demo(demo::DemoOptions),
     Connect(connect::ConnectOptions),
     Serve(serve::ServeOptions),
+    Probe(probe::ProbeOptions),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options),
         Command::Connect(options) => connect::run(options),
         Command::Serve(options) => serve::run(options),
+        Command::Probe(options) => probe::run(options),
     };
     match result {
         Ok(exit) => exit.into(),

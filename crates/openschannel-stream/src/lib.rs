@@ -42,6 +42,7 @@
 //! - [`blocking::TlsStream`]: over [`Read`](std::io::Read) and [`Write`](std::io::Write).
 //! - `tokio::TlsStream`, with the feature `tokio`: over `AsyncRead` and `AsyncWrite`.
 //! - [`Driver`]: a context between two byte queues, without I/O. Whatever moves the bytes can use it.
+//! - `graceful`, with the feature `tokio`: the end of a server with thousands of them.
 //! - [`Observer`]: is told of every SSPI call, every record and every alert.
 //!
 //! [`manual`] has the rest: how connections end, how to read from peers that end badly, transports that do not block, what may be
@@ -60,6 +61,8 @@ mod close;
 mod connector;
 mod driver;
 mod error;
+#[cfg(feature = "tokio")]
+pub mod graceful;
 mod half_calls;
 mod halves;
 pub mod manual;

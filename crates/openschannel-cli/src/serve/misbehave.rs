@@ -9,12 +9,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use openschannel::alert::{AlertDescription, AlertLevel};
 use openschannel::status::Error;
-use openschannel_stream::LingerBudget;
+use openschannel_stream::CloseBudget;
+use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::session::{CLOSE_TIME, LINGER_BYTES, LINGER_TIME, Stream};
-use super::stop::Stop;
+use super::session::{CLOSE_BUDGET, Stream};
 
 /// How long `hang` and `no-answer` hold a connection without being told: longer than most clients are willing to wait for an end.
 const HOLD_TIME: Duration = Duration::from_secs(60);
@@ -71,24 +71,33 @@ impl Misbehaviour {
     ///
     /// # Errors
     /// The transport's: the client has gone before it could be treated so.
-    pub(super) async fn end(self, stream: &mut Stream, stop: &mut Stop) -> io::Result<String> {
+    pub(super) async fn end(self, stream: &mut Stream, guard: &Guard) -> io::Result<String> {
+        let done = tokio::select! {
+            done = self.misbehave(stream, guard) => done?,
+            () = guard.over() => "cut short by the server's stop".to_owned(),
+        };
+        let name = self.mode.to_possible_value().map(|value| value.get_name().to_owned());
+        Ok(format!("{}: {done}", name.unwrap_or_default()))
+    }
+
+    async fn misbehave(self, stream: &mut Stream, guard: &Guard) -> io::Result<String> {
         let hold = self.time.unwrap_or(HOLD_TIME);
-        within(CLOSE_TIME, stream.flush()).await?;
+        within(CLOSE_BUDGET.time, stream.flush()).await?;
         let done = match self.mode {
             Mode::Fin => "FIN without a close_notify".to_owned(),
             Mode::Rst => {
                 stream.get_ref().set_zero_linger()?;
                 // Sent when the socket is dropped, and nothing in between may take its place.
-                return Ok("rst: RST without a close_notify".to_owned());
+                return Ok("RST without a close_notify".to_owned());
             }
             Mode::Hang => {
                 let begin = Instant::now();
-                hold_open(stream, stop, hold).await;
+                hold_open(stream, guard, hold).await;
                 let held = begin.elapsed().as_secs_f64();
-                return Ok(format!("hang: neither close_notify nor FIN for {held:.1} s"));
+                return Ok(format!("neither close_notify nor FIN for {held:.1} s"));
             }
             Mode::NoAnswer => {
-                let ended = wait_for_fin(stream, stop, hold).await;
+                let ended = wait_for_fin(stream, guard, hold).await;
                 let when = if ended { "behind the client's" } else { "when the time was over" };
                 format!("no close_notify, FIN {when}")
             }
@@ -120,7 +129,7 @@ impl Misbehaviour {
             }
             Mode::LateClose => {
                 let late = self.time.unwrap_or(LATE_TIME);
-                let_pass(stop, late).await;
+                let_pass(guard, late).await;
                 let record = close_notify(stream)?;
                 send(stream, &record).await?;
                 format!("close_notify {} s late, FIN", late.as_secs_f64())
@@ -128,29 +137,25 @@ impl Misbehaviour {
         };
         // The client may be gone by now; what it was sent is sent.
         stream.get_mut().shutdown().await.ok();
-        stream.linger(LingerBudget::new(LINGER_BYTES, LINGER_TIME)).await;
-        Ok(format!("{}: {done}", self.name()))
-    }
-
-    fn name(self) -> String {
-        self.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        stream.linger(CLOSE_BUDGET).await;
+        Ok(done)
     }
 }
 
 /// Reads whatever comes, so that the client is not held up by anything but the missing end, and goes on holding the socket when
 /// nothing more can come.
-async fn hold_open(stream: &mut Stream, stop: &mut Stop, time: Duration) {
+async fn hold_open(stream: &mut Stream, guard: &Guard, time: Duration) {
     let end = Instant::now() + time;
-    if wait_for_fin(stream, stop, time).await {
-        let_pass(stop, end.saturating_duration_since(Instant::now())).await;
+    if wait_for_fin(stream, guard, time).await {
+        let_pass(guard, end.saturating_duration_since(Instant::now())).await;
     }
 }
 
 /// Says whether the client's FIN came within the time. A reset ends the waiting too: nobody is there any more.
-async fn wait_for_fin(stream: &mut Stream, stop: &mut Stop, time: Duration) -> bool {
-    let begun_stopped = stop.is_asked();
+async fn wait_for_fin(stream: &mut Stream, guard: &Guard, time: Duration) -> bool {
+    let begun_stopped = guard.is_asked();
     let fin = async {
-        stream.linger(LingerBudget::new(LINGER_BYTES, time)).await;
+        stream.linger(CloseBudget::new(CLOSE_BUDGET.bytes, time)).await;
         let mut nobody = [0; 2048];
         loop {
             match stream.get_mut().read(&mut nobody).await {
@@ -163,16 +168,16 @@ async fn wait_for_fin(stream: &mut Stream, stop: &mut Stop, time: Duration) -> b
     tokio::select! {
         fin = timeout_at(Instant::now() + time, fin) => fin.unwrap_or(false),
         // Who was ended by the stop itself is held until the server's own time is over.
-        () = stop.asked(), if !begun_stopped => false,
+        () = guard.asked(), if !begun_stopped => false,
     }
 }
 
 /// Lets `time` pass, or less if the server is asked to stop meanwhile.
-async fn let_pass(stop: &mut Stop, time: Duration) {
-    let begun_stopped = stop.is_asked();
+async fn let_pass(guard: &Guard, time: Duration) {
+    let begun_stopped = guard.is_asked();
     tokio::select! {
         () = sleep_until(Instant::now() + time) => {}
-        () = stop.asked(), if !begun_stopped => {}
+        () = guard.asked(), if !begun_stopped => {}
     }
 }
 
@@ -194,7 +199,7 @@ fn forge(stream: &mut Stream, content_type: u8, content: &[u8]) -> io::Result<Ve
 
 /// Past the stream, which knows of honest records only.
 async fn send(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
-    within(CLOSE_TIME, stream.get_mut().write_all(bytes)).await
+    within(CLOSE_BUDGET.time, stream.get_mut().write_all(bytes)).await
 }
 
 async fn within(time: Duration, sending: impl Future<Output = io::Result<()>>) -> io::Result<()> {

@@ -1,0 +1,11 @@
+# Java's HttpsServer (com.sun.net.httpserver) with static files.
+
+version() {
+    java -version 2>&1 | sed -n '1s/.*"\(.*\)".*/Java com.sun.net.httpserver.HttpsServer \1/p'
+}
+
+run() {
+    # Java reads keys from PKCS #12.
+    openssl pkcs12 -export -in "$chain" -inkey "$key" -out "$directory/java.p12" -passout pass:changeit
+    exec java -XX:TieredStopAtLevel=1 "$here/JavaServer.java" "$port" "$directory/java.p12" "$directory/www"
+}
