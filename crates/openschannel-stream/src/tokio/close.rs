@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// # Panics
     /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
-        if !self.transport_shut {
+        if !self.outgoing.shut {
             // A lingering that was dropped is no close that was begun: it has sent nothing.
             self.closing.take_if(|closing| closing.stage == Stage::Read);
         }
