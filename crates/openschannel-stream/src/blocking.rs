@@ -21,7 +21,7 @@ use crate::Truncation;
 use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{failed, is_retry, refused, unusable, write_zero};
+use crate::error::{alike, failed, is_retry, refused, unusable, write_zero};
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -101,7 +101,7 @@ pub struct TlsStream<S> {
     driver: Driver,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// Why the handshake could not be sent.
+    /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     closing: Option<Closing<Instant>>,
 }
@@ -160,7 +160,6 @@ impl<S: Read + Write> TlsStream<S> {
             match self.flush() {
                 // The peer may have said why it takes no more: what it sent is read first.
                 Err(error) if !is_retry(&error) => {
-                    self.driver.transmitted(self.driver.transmit().len());
                     self.send_error.get_or_insert(error);
                 }
                 Err(error) if advanced.is_ok() => return Err(error),
@@ -170,7 +169,9 @@ impl<S: Read + Write> TlsStream<S> {
                 Advance::Established if self.send_error.is_none() => return Ok(()),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
                     Plaintext::NeedsReceive => {}
-                    _ => return self.send_error.take().map_or(Ok(()), Err),
+                    // What has come is for reading; the error is met again by whoever writes.
+                    Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Ok(()),
+                    Plaintext::End(end) => return Err(self.ended(end)),
                 },
                 Advance::Ended(end) => return Err(self.ended(end)),
                 Advance::NeedsReceive => {}
@@ -242,6 +243,9 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// One write of the transport's. Says whether more waits.
     fn send_once(&mut self) -> io::Result<bool> {
+        if let Some(error) = &self.send_error {
+            return Err(alike(error));
+        }
         send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
             .map_err(|error| self.incoming.note_reset(error))
     }

@@ -23,7 +23,7 @@ use crate::Truncation;
 use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{failed, refused, unusable, write_zero};
+use crate::error::{alike, failed, refused, unusable, write_zero};
 
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 /// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown) is [`TlsStream::close_write`] and waits for no peer.
@@ -37,7 +37,7 @@ pub struct TlsStream<S> {
     driver: Driver,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// Why the handshake could not be sent.
+    /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     closing: Option<Closing<Instant>>,
     /// The tasks that wait until the transport takes more bytes: one reads and one writes, behind [`split`](::tokio::io::split), and
@@ -168,8 +168,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             let is_sent = sent.is_ready();
             if let Poll::Ready(Err(error)) = sent {
                 // The peer may have said why it takes no more: what it sent is read first.
-                self.driver.transmitted(self.driver.transmit().len());
-                self.outgoing.unflushed = false;
                 self.send_error.get_or_insert(error);
             }
             match advanced.map_err(failed)? {
@@ -177,7 +175,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Advance::Established if self.send_error.is_none() => return Poll::Ready(Ok(())),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
                     Plaintext::NeedsReceive => {}
-                    _ => return Poll::Ready(self.send_error.take().map_or(Ok(()), Err)),
+                    // What has come is for reading; the error is met again by whoever writes.
+                    Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Poll::Ready(Ok(())),
+                    Plaintext::End(end) => return Poll::Ready(Err(self.ended(end))),
                 },
                 Advance::Ended(end) => return Poll::Ready(Err(self.ended(end))),
                 Advance::NeedsReceive => {}
@@ -260,6 +260,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = &self.send_error {
+            return Poll::Ready(Err(alike(error)));
+        }
         poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing)
             .map_err(|error| self.incoming.note_reset(error))
     }

@@ -41,6 +41,10 @@ impl<S: Transport> TlsStream<S> {
     /// [`Transport::set_read_timeout`] and [`Transport::set_write_timeout`].
     pub fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
         let budget = budget.into();
+        if !self.outgoing.shut {
+            // A lingering that waits to be called again is no close that was begun: it has sent nothing.
+            self.closing.take_if(|closing| closing.stage == Stage::Read);
+        }
         let mut closing = self.closing.take().unwrap_or_else(|| Closing::new(Instant::now(), Stage::Send));
         let timeout = self.transport.write_timeout()?;
         let sent = self.send_end(&mut closing, budget);

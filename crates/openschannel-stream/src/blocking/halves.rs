@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 use crate::Truncation;
 use crate::directions::{Incoming, Outgoing};
 use crate::driver::Plaintext;
-use crate::error::{failed, is_retry, refused, unfinished};
+use crate::error::{alike, failed, is_retry, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::split::{Parts, SplitError, SplitTransport, reunite};
 
@@ -45,9 +45,11 @@ impl<S: SplitTransport> TlsStream<S> {
     /// with the error of the transport's.
     pub fn into_split(self) -> Result<Halves<S>, SplitError<Self>> {
         let Self { transport, driver, incoming, outgoing, send_error, closing } = self;
-        let (error, transport, driver) = match driver.is_established() {
-            false => (unfinished(), transport, driver),
-            true => match transport.split() {
+        let (error, transport, driver) = match &send_error {
+            _ if !driver.is_established() => (unfinished(), transport, driver),
+            // The rest of the handshake is missing on the wire.
+            Some(error) => (alike(error), transport, driver),
+            None => match transport.split() {
                 Err(refused) => {
                     let (transport, error) = refused.into_parts();
                     (error, transport, driver)

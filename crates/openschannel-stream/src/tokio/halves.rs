@@ -10,7 +10,7 @@ use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use crate::Truncation;
 use crate::directions::{Incoming, Outgoing};
 use crate::driver::Plaintext;
-use crate::error::{failed, refused, unfinished};
+use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::split::{Parts, SplitError, SplitTransport, reunite};
 
@@ -50,9 +50,11 @@ impl<S: SplitTransport> TlsStream<S> {
     /// with the error of the transport's.
     pub fn into_split(self) -> Result<Halves<S>, SplitError<Self>> {
         let Self { transport, driver, incoming, outgoing, send_error, closing, .. } = self;
-        let (error, transport, driver) = match driver.is_established() {
-            false => (unfinished(), transport, driver),
-            true => match transport.split() {
+        let (error, transport, driver) = match &send_error {
+            _ if !driver.is_established() => (unfinished(), transport, driver),
+            // The rest of the handshake is missing on the wire.
+            Some(error) => (alike(error), transport, driver),
+            None => match transport.split() {
                 Err(refused) => {
                     let (transport, error) = refused.into_parts();
                     (error, transport, driver)
