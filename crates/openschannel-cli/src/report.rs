@@ -108,6 +108,9 @@ pub(crate) struct ConnectionReport {
     pub(crate) report: Report,
     /// What went wrong, in words.
     pub(crate) error: Option<String>,
+    /// What `serve --misbehave` did, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) misbehaved: Option<String>,
 }
 
 impl ConnectionReport {
@@ -123,6 +126,7 @@ impl ConnectionReport {
             resumed: attributes.map(|known| known.session_info().resumed),
             report: report.into(),
             error: None,
+            misbehaved: None,
         }
     }
 
@@ -152,6 +156,9 @@ impl fmt::Display for ConnectionReport {
             f.write_str(": ")?;
         }
         write!(f, "{}", self.report)?;
+        if let Some(done) = &self.misbehaved {
+            write!(f, "; {done}")?;
+        }
         match &self.error {
             Some(error) => write!(f, "; {error}"),
             None => Ok(()),

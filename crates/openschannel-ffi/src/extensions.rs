@@ -11,6 +11,7 @@ use openschannel::status::{ErrorStatus, SecurityStatus, SuccessStatus};
 use openschannel::{ClosingReport, KeyUpdateRequest, ReadEnd, SendHalf, TransportEnd};
 
 use crate::boundary;
+use crate::c_memory::read_array;
 use crate::credentials::Extras;
 use crate::credentials_calls;
 use crate::elsewhere;
@@ -67,7 +68,7 @@ const TRANSPORT_EOF: u32 = 1;
 const TRANSPORT_RESET: u32 = 2;
 
 /// More suites or groups than this are not negotiated by anything.
-const MAX_IDS: u32 = 256;
+const MAX_IDS: usize = 256;
 
 /// AcquireCredentialsHandle with what its structures have no place for.
 ///
@@ -255,12 +256,8 @@ unsafe fn read_ids(ids: *const u16, count: u32) -> Result<Option<Vec<u16>>, Erro
     if count == 0 {
         return Ok(None);
     }
-    if ids.is_null() || count > MAX_IDS {
-        return Err(ErrorStatus::InvalidParameter);
-    }
-    // SAFETY: inside the array, by the caller's promise.
-    let ids = (0..count as usize).map(|index| unsafe { ids.wrapping_add(index).read_unaligned() });
-    Ok(Some(ids.collect()))
+    // SAFETY: the caller's promise.
+    unsafe { read_array(ids, count, MAX_IDS) }.map(Some).map_err(|error| error.status())
 }
 
 /// # Safety

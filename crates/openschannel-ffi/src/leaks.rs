@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Once;
 
 use crate::certificates;
+use crate::debug;
 use crate::handles::{contexts, credentials};
 use crate::memory;
 
@@ -12,16 +13,11 @@ unsafe extern "C" {
     fn atexit(callback: extern "C" fn()) -> c_int;
 }
 
-/// Whether `OPENSCHANNEL_DEBUG` names this word; words are separated by commas.
-pub(crate) fn debug_word(word: &str) -> bool {
-    std::env::var("OPENSCHANNEL_DEBUG").is_ok_and(|words| words.split(',').any(|one| one.trim() == word))
-}
-
 /// Arranges for the report, once, if it is wanted. Called wherever something is made that may leak.
 pub(crate) fn watch() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
-        if debug_word("leaks") {
+        if debug::has(&debug::words(), "leaks") {
             // SAFETY: the callback lives as long as the library, takes nothing and does not unwind.
             unsafe { atexit(report) };
         }

@@ -3,18 +3,24 @@
 //! Made for blocking transports. On one that answers [`ErrorKind::WouldBlock`] every method gives that error on and may be called
 //! again: nothing is lost and nothing is done twice.
 
+mod close;
+
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
 
+use crate::Truncation;
+use crate::close::Closing;
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{ReadEnded, failed, is_retry, refused, transport_end, unusable, write_zero};
-use crate::linger::{DISCARDED_AT_ONCE, LingerBudget, LingerLimit, Lingered};
+use crate::error::{
+    ReadEnded, alike, failed, is_end_of_both, is_retry, refused, transport_end, unusable, write_zero,
+};
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -35,6 +41,18 @@ pub trait Transport: Read + Write {
     /// # Errors
     /// The transport's.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// How long a write waits; [`None`] is for ever.
+    ///
+    /// # Errors
+    /// The transport's.
+    fn write_timeout(&self) -> io::Result<Option<Duration>>;
+
+    /// Sets how long a write waits.
+    ///
+    /// # Errors
+    /// The transport's.
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 }
 
 macro_rules! sockets {
@@ -52,6 +70,14 @@ macro_rules! sockets {
             fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
                 <$socket>::set_read_timeout(self, timeout)
             }
+
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                <$socket>::write_timeout(self)
+            }
+
+            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                <$socket>::set_write_timeout(self, timeout)
+            }
         }
     )*};
 }
@@ -62,22 +88,29 @@ sockets!(
     UnixStream
 );
 
-/// A connection. Dropping it sends nothing: close it with [`TlsStream::close_write`], and [`TlsStream::linger`] for the peer.
+/// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 ///
-/// Reading gives `Ok(0)` only behind the peer's close_notify. Otherwise it fails: [`ErrorKind::UnexpectedEof`] for a transport that
-/// ended without one and [`ErrorKind::ConnectionReset`], both with a [`ReadEnded`]; [`ErrorKind::InvalidData`] for a fatal alert or a
-/// failure, with an [`openschannel::status::Error`].
+/// Reading gives `Ok(0)` only behind the peer's close_notify, or what its [`Truncation`] policy accepts in its place. Otherwise it fails:
+/// [`ErrorKind::UnexpectedEof`] for a transport that ended without one and [`ErrorKind::ConnectionReset`], both with a [`ReadEnded`];
+/// [`ErrorKind::InvalidData`] for a fatal alert or a failure, with an [`openschannel::status::Error`]. Reading again gives the same.
 #[derive(Debug)]
+#[must_use = "a stream that is dropped without close() looks cut to the peer"]
 pub struct TlsStream<S> {
     transport: S,
     driver: Driver,
+    truncation: Truncation,
     /// What the transport's end was, for the error that tells it.
-    transport_error: Option<io::Error>,
+    transport_error: Option<Arc<io::Error>>,
+    /// Sending met a reset: what looks like a FIN behind it is none.
+    reset: Option<io::Error>,
     /// Why the handshake could not be sent.
     send_error: Option<io::Error>,
     /// The transport was given bytes and has not been flushed since.
     unflushed: bool,
     transport_shut: bool,
+    /// The transport took the close_notify.
+    close_sent: bool,
+    closing: Option<Closing<Instant>>,
     discarded: u64,
 }
 
@@ -117,10 +150,14 @@ impl<S: Read + Write> TlsStream<S> {
         Self {
             transport,
             driver,
+            truncation: Truncation::default(),
             transport_error: None,
+            reset: None,
             send_error: None,
             unflushed: false,
             transport_shut: false,
+            close_sent: false,
+            closing: None,
             discarded: 0,
         }
     }
@@ -161,7 +198,19 @@ impl<S: Read + Write> TlsStream<S> {
     /// The transport's.
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
-        self.flush()
+        self.flush()?;
+        self.close_sent |= self.driver.closing_report().close_sent;
+        Ok(())
+    }
+
+    /// What a transport's end without a close_notify means to readers.
+    pub fn truncation(&self) -> Truncation {
+        self.truncation
+    }
+
+    /// As [`TlsStream::truncation`]. It may be changed at any time, behind the end too.
+    pub fn set_truncation(&mut self, truncation: Truncation) {
+        self.truncation = truncation;
     }
 
     /// How the connection stands or has ended.
@@ -198,7 +247,7 @@ impl<S: Read + Write> TlsStream<S> {
     fn receive(&mut self) -> io::Result<usize> {
         loop {
             match self.transport.read(self.driver.receive_space()) {
-                Ok(0) => self.driver.transport_ended(TransportEnd::Eof),
+                Ok(0) => self.eof(),
                 Ok(n) => {
                     self.driver.received(n);
                     return Ok(n);
@@ -207,116 +256,60 @@ impl<S: Read + Write> TlsStream<S> {
                 Err(error) if is_retry(&error) => return Err(error),
                 Err(error) => {
                     self.driver.transport_ended(transport_end(&error));
-                    self.transport_error.get_or_insert(error);
+                    self.transport_error.get_or_insert_with(|| Arc::new(error));
                 }
             }
             return Ok(0);
         }
     }
 
+    fn eof(&mut self) {
+        match self.reset.take() {
+            Some(error) => {
+                self.driver.transport_ended(TransportEnd::Reset);
+                self.transport_error.get_or_insert_with(|| Arc::new(error));
+            }
+            None => self.driver.transport_ended(TransportEnd::Eof),
+        }
+    }
+
     fn send(&mut self) -> io::Result<()> {
-        while !self.driver.transmit().is_empty() {
-            match self.transport.write(self.driver.transmit()) {
-                Ok(0) => return Err(write_zero()),
-                Ok(n) => {
-                    self.driver.transmitted(n);
-                    self.unflushed = true;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        while self.send_once()? {}
         Ok(())
     }
 
-    fn ended(&mut self, end: ReadEnd) -> io::Error {
+    /// One write of the transport's. Says whether more waits.
+    fn send_once(&mut self) -> io::Result<bool> {
+        if self.transport_shut {
+            // The end was sent; what came to wait since, a failure's alert, is late.
+            self.driver.transmitted(self.driver.transmit().len());
+        }
+        if self.driver.transmit().is_empty() {
+            return Ok(false);
+        }
+        match self.transport.write(self.driver.transmit()) {
+            Ok(0) => return Err(write_zero()),
+            Ok(n) => {
+                self.driver.transmitted(n);
+                self.unflushed = true;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(self.note_reset(error)),
+        }
+        Ok(!self.driver.transmit().is_empty())
+    }
+
+    fn note_reset(&mut self, error: io::Error) -> io::Error {
+        if !is_retry(&error) && is_end_of_both(&error) {
+            self.reset.get_or_insert_with(|| alike(&error));
+        }
+        error
+    }
+
+    fn ended(&self, end: ReadEnd) -> io::Error {
         let report = self.driver.closing_report();
-        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, self.transport_error.take())
-            .into()
-    }
-}
-
-impl<S: Transport> TlsStream<S> {
-    /// Closes the sending direction: [`TlsStream::close_notify`], then the transport's own end of sending. Reading goes on. May be
-    /// called again.
-    ///
-    /// # Errors
-    /// The transport's. That it is not connected any more is none.
-    pub fn close_write(&mut self) -> io::Result<()> {
-        self.close_notify()?;
-        if !self.transport_shut {
-            match self.transport.shutdown_write() {
-                Err(error) if error.kind() != ErrorKind::NotConnected => return Err(error),
-                _ => self.transport_shut = true,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of a close that destroys nothing, behind
-    /// [`TlsStream::close_write`].
-    ///
-    /// # Errors
-    /// Only if the transport's read timeout cannot be set. How the peer ended is in [`Lingered::read_end`].
-    pub fn linger(&mut self, budget: impl Into<LingerBudget>) -> io::Result<Lingered> {
-        self.linger_with(budget, |_| ())
-    }
-
-    /// As [`TlsStream::linger`], and gives what comes to `deliver`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn linger_with(
-        &mut self,
-        budget: impl Into<LingerBudget>,
-        deliver: impl FnMut(&[u8]),
-    ) -> io::Result<Lingered> {
-        let timeout = self.transport.read_timeout()?;
-        let limit = self.read_until_end(budget.into(), timeout, deliver);
-        // A transport that is gone may refuse; it then does not wait either.
-        self.transport.set_read_timeout(timeout).ok();
-        Ok(Lingered { read_end: self.report().read_end, limit: limit?, discarded: self.discarded })
-    }
-
-    fn read_until_end(
-        &mut self,
-        budget: LingerBudget,
-        timeout: Option<Duration>,
-        mut deliver: impl FnMut(&[u8]),
-    ) -> io::Result<Option<LingerLimit>> {
-        let begin = Instant::now();
-        let mut received = 0;
-        loop {
-            let failed = match self.driver.fill_plaintext() {
-                Ok(Plaintext::Data(data)) => {
-                    let len = data.len();
-                    deliver(data);
-                    self.discarded += len as u64;
-                    self.driver.consume(len);
-                    continue;
-                }
-                Ok(Plaintext::End(_)) => return Ok(None),
-                Ok(Plaintext::NeedsReceive) => false,
-                // The peer is told; what it has under way must not meet a closed socket, whose reset would destroy the alert.
-                Err(_) => true,
-            };
-            if received >= budget.bytes {
-                return Ok(Some(LingerLimit::Bytes));
-            }
-            let left = budget.time.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                return Ok(Some(LingerLimit::Time));
-            }
-            self.transport.set_read_timeout(Some(timeout.map_or(left, |own| own.min(left))))?;
-            let read = if failed { self.transport.read(&mut [0; DISCARDED_AT_ONCE]) } else { self.receive() };
-            match read {
-                Ok(0) if failed => return Ok(None),
-                Ok(n) => received += n as u64,
-                Err(error) if failed && error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if failed && !is_retry(&error) => return Ok(None),
-                Err(_) => return Ok(Some(LingerLimit::Time)),
-            }
-        }
+        let transport = self.transport_error.clone();
+        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, transport).into()
     }
 }
 
@@ -338,7 +331,7 @@ impl<S: Read + Write> BufRead for TlsStream<S> {
             self.flush().ok();
             match end {
                 None => self.receive()?,
-                Some(ReadEnd::Clean) => break,
+                Some(end) if self.truncation.reads_as_end(end) => break,
                 Some(end) => return Err(self.ended(end)),
             };
         }
@@ -378,7 +371,7 @@ impl<S: Read + Write> Write for TlsStream<S> {
     fn flush(&mut self) -> io::Result<()> {
         self.send()?;
         if self.unflushed {
-            self.transport.flush()?;
+            self.transport.flush().map_err(|error| self.note_reset(error))?;
             self.unflushed = false;
         }
         Ok(())

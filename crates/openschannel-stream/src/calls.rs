@@ -2,20 +2,21 @@
 
 use openschannel::alert::Alert;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
-use openschannel::status::{Error, ErrorStatus, SecurityStatus, SuccessStatus};
+use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{
     ClosingReport, ContextOptions, ControlToken, Decrypted, KeyUpdateRequest, ReadEnd, Role, SecurityContext,
     TokenBuffer, TokenOutcome, TransportEnd,
 };
 
 use crate::buffers::Output;
-use crate::observer::{Event, Observer, RecordSeen, first_record, records};
+use crate::half_calls::{ReceiveCalls, SendCalls};
+use crate::observer::{Observer, RecordSeen, records};
+use crate::watch::{Moved, Sent, Watch, token_call_of};
 
 /// A context and who watches it.
 pub(crate) struct Calls {
     stage: Stage,
-    role: Role,
-    observer: Option<Box<dyn Observer + Send>>,
+    watch: Watch,
     /// What a client's first call produced, until an observer has been told.
     first_token: Vec<RecordSeen>,
 }
@@ -34,23 +35,6 @@ enum Stage {
     Context(SecurityContext),
 }
 
-/// What a call did, for the observer.
-#[derive(Default)]
-struct Moved<'a> {
-    bytes_in: usize,
-    bytes_out: usize,
-    data: usize,
-    records_in: &'a [RecordSeen],
-    records_out: &'a [RecordSeen],
-    alert: Option<(Alert, Sent)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sent {
-    Yes,
-    No,
-}
-
 impl Calls {
     /// The first InitializeSecurityContext.
     pub(crate) fn client(
@@ -63,7 +47,7 @@ impl Calls {
         let (context, _) = SecurityContext::initialize(credentials, target, options, &mut token)?;
         let first_token = records(token.as_bytes());
         output.put(token.into_vec());
-        Ok(Self { stage: Stage::Context(context), role: Role::Client, observer: None, first_token })
+        Ok(Self { stage: Stage::Context(context), watch: Watch::nobody(Role::Client), first_token })
     }
 
     pub(crate) fn server(credentials: &InboundCredentials, options: &ContextOptions) -> Self {
@@ -72,17 +56,17 @@ impl Calls {
             options: options.clone(),
             read_end: ReadEnd::Open,
         };
-        Self { stage, role: Role::Server, observer: None, first_token: Vec::new() }
+        Self { stage, watch: Watch::nobody(Role::Server), first_token: Vec::new() }
     }
 
     pub(crate) fn set_observer(&mut self, observer: Box<dyn Observer + Send>) {
-        self.observer = Some(observer);
+        self.watch.set(observer);
         let first = core::mem::take(&mut self.first_token);
         if !first.is_empty() {
             let bytes_out = first.iter().map(|record| record.len).sum();
             let status = Ok(SuccessStatus::ContinueNeeded);
-            self.tell(
-                self.token_name(),
+            self.watch.tell(
+                token_call_of(self.role()),
                 status,
                 Moved { bytes_out, records_out: &first, ..Moved::default() },
             );
@@ -90,7 +74,7 @@ impl Calls {
     }
 
     pub(crate) fn role(&self) -> Role {
-        self.role
+        self.watch.side()
     }
 
     pub(crate) fn context(&self) -> Option<&SecurityContext> {
@@ -149,11 +133,11 @@ impl Calls {
         let Stage::Context(context) = &mut self.stage else { return Ok(()) };
         let applied = context.apply_control_token(token);
         let (call, alert) = match token {
-            ControlToken::Shutdown => ("ApplyControlToken(SCHANNEL_SHUTDOWN)", Some(Alert::CLOSE_NOTIFY)),
-            ControlToken::Alert(alert) => ("ApplyControlToken(SCHANNEL_ALERT)", Some(alert)),
+            ControlToken::Shutdown => (SHUTDOWN, Some(Alert::CLOSE_NOTIFY)),
+            ControlToken::Alert(alert) => (ALERT, Some(alert)),
             _ => ("ApplyControlToken", None),
         };
-        self.tell(call, applied.as_ref().map(|()| SuccessStatus::Ok), Moved::default());
+        self.watch.tell(call, applied.as_ref().map(|()| SuccessStatus::Ok), Moved::default());
         applied?;
         self.token_call(&[], output, alert)?;
         Ok(())
@@ -161,59 +145,20 @@ impl Calls {
 
     /// DecryptMessage on the record at the front of `buffer`.
     pub(crate) fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
-        let record = if self.observer.is_some() { first_record(buffer) } else { None };
-        let whole = buffer.len();
-        let Some(context) = self.context_mut() else { return Err(no_context()) };
-        let decrypted = context.decrypt_message(buffer);
-        if self.observer.is_some() {
-            let (bytes_in, data, alert) = match &decrypted {
-                Ok(message) => {
-                    let closed = message.status == SuccessStatus::ContextExpired;
-                    (whole - message.extra.len(), message.data.len(), closed.then_some(Alert::CLOSE_NOTIFY))
-                }
-                Err(error) if error.status() == ErrorStatus::IncompleteMessage => (0, 0, None),
-                Err(error) => (record.map_or(0, |record| record.len), 0, error.received_alert()),
-            };
-            let records_in = record.as_slice().get(..usize::from(bytes_in > 0)).unwrap_or_default();
-            let alert = alert.map(|alert| (alert, Sent::No));
-            let status = decrypted.as_ref().map(|message| message.status);
-            self.tell(
-                "DecryptMessage",
-                status,
-                Moved { bytes_in, data, records_in, alert, ..Moved::default() },
-            );
-        }
-        decrypted
+        let Stage::Context(context) = &mut self.stage else { return Err(no_context()) };
+        self.watch.decrypt(buffer, |buffer| context.decrypt_message(buffer))
     }
 
     /// EncryptMessage of `data`, at most one record, into `output`.
     pub(crate) fn encrypt(&mut self, data: &[u8], output: &mut Output) -> Result<(), Error> {
-        let Some(context) = self.context_mut() else { return Err(no_context()) };
-        let sizes = context.attributes()?.stream_sizes();
-        let trailer = trailer_room(sizes.trailer);
-        let send = context.send_half()?;
-        let sealed =
-            output.seal(sizes.header, data, trailer, |buffer| send.encrypt_contiguous(buffer, data.len()));
-        if self.observer.is_some() {
-            let bytes = *sealed.as_ref().unwrap_or(&[].as_slice());
-            let (seen, bytes_out) = (records(bytes), bytes.len());
-            let data = if sealed.is_ok() { data.len() } else { 0 };
-            let status = sealed.as_ref().map(|_| SuccessStatus::Ok);
-            self.tell(
-                "EncryptMessage",
-                status,
-                Moved { data, bytes_out, records_out: &seen, ..Moved::default() },
-            );
-        }
-        sealed.map(|_| ())
+        let Stage::Context(context) = &mut self.stage else { return Err(no_context()) };
+        self.watch.encrypt(context.send_half()?, data, output)
     }
 
     /// Sends a KeyUpdate.
     pub(crate) fn key_update(&mut self, request: KeyUpdateRequest, output: &mut Output) -> Result<(), Error> {
-        let Some(context) = self.context_mut() else { return Err(no_context()) };
-        let mut token = TokenBuffer::allocate();
-        let updated = context.key_update(request, &mut token);
-        self.finish_key_update("KeyUpdate", updated, token, output)
+        let Stage::Context(context) = &mut self.stage else { return Err(no_context()) };
+        self.watch.token_of(KEY_UPDATE, None, output, |token| context.key_update(request, token))
     }
 
     /// Whether the peer waits for a KeyUpdate.
@@ -225,27 +170,54 @@ impl Calls {
 
     /// Answers the peer's KeyUpdate.
     pub(crate) fn answer_key_update(&mut self, output: &mut Output) -> Result<(), Error> {
-        let Some(context) = self.context_mut() else { return Err(no_context()) };
-        let mut token = TokenBuffer::allocate();
-        let answered = context.send_half()?.answer_key_update(&mut token);
-        self.finish_key_update("KeyUpdate(reply)", answered, token, output)
+        let Stage::Context(context) = &mut self.stage else { return Err(no_context()) };
+        let send = context.send_half()?;
+        self.watch.token_of(KEY_UPDATE_REPLY, None, output, |token| send.answer_key_update(token))
     }
 
-    fn finish_key_update(
-        &mut self,
-        call: &'static str,
-        done: Result<(), Error>,
-        token: TokenBuffer<'_>,
-        output: &mut Output,
-    ) -> Result<(), Error> {
-        if self.observer.is_some() {
-            let seen = records(token.as_bytes());
-            let status = done.as_ref().map(|()| SuccessStatus::Ok);
-            self.tell(call, status, Moved { bytes_out: token.len(), records_out: &seen, ..Moved::default() });
+    /// The two directions, each with its watch.
+    ///
+    /// # Errors
+    /// All of it, unchanged, before the handshake is finished.
+    pub(crate) fn split(self) -> Result<(SendCalls, ReceiveCalls), Box<Self>> {
+        let Self { stage, watch, first_token } = self;
+        let context = match stage {
+            Stage::Context(context) => context,
+            stage @ Stage::Listening { .. } => return Err(Box::new(Self { stage, watch, first_token })),
+        };
+        match context.split() {
+            Ok((send, mut receive)) => {
+                receive.consume_post_handshake();
+                let (sending, receiving) = watch.split();
+                Ok((
+                    SendCalls { half: send, watch: sending },
+                    ReceiveCalls { half: receive, watch: receiving },
+                ))
+            }
+            Err(context) => Err(Box::new(Self { stage: Stage::Context(*context), watch, first_token })),
         }
-        done?;
-        output.put(token.into_vec());
-        Ok(())
+    }
+
+    /// The opposite of [`Calls::split`].
+    ///
+    /// # Errors
+    /// Both, unchanged: they are not of one connection.
+    pub(crate) fn join(
+        send: SendCalls,
+        receive: ReceiveCalls,
+    ) -> Result<Self, Box<(SendCalls, ReceiveCalls)>> {
+        match SecurityContext::join(send.half, receive.half) {
+            Ok(context) => {
+                Ok(Self { stage: Stage::Context(context), watch: send.watch, first_token: Vec::new() })
+            }
+            Err(halves) => {
+                let (half, other) = *halves;
+                Err(Box::new((
+                    SendCalls { half, watch: send.watch },
+                    ReceiveCalls { half: other, watch: receive.watch },
+                )))
+            }
+        }
     }
 
     fn token_call(
@@ -260,7 +232,7 @@ impl Calls {
             Ok(_) => token.into_vec(),
             Err(error) => error.alert_record().to_vec(),
         };
-        if self.observer.is_some() {
+        if self.watch.is_anybody() {
             let consumed = match &done {
                 Ok(outcome) => outcome.consumed,
                 Err(error) if error.status() == ErrorStatus::IncompleteMessage => 0,
@@ -285,14 +257,14 @@ impl Calls {
                 records_out: &seen_out,
                 alert,
             };
-            self.tell(self.token_name(), done.as_ref().map(|outcome| outcome.status), moved);
+            self.watch.tell(token_call_of(self.role()), done.as_ref().map(|outcome| outcome.status), moved);
         }
         output.put(token);
         done
     }
 
     fn call_for_token(&mut self, input: &[u8], token: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
-        match (&mut self.stage, self.role) {
+        match (&mut self.stage, self.watch.side()) {
             (Stage::Context(context), Role::Client) => {
                 context.initialize_security_context(None, input, token)
             }
@@ -316,41 +288,12 @@ impl Calls {
             }
         }
     }
-
-    fn token_name(&self) -> &'static str {
-        match self.role {
-            Role::Client => "InitializeSecurityContext",
-            Role::Server => "AcceptSecurityContext",
-        }
-    }
-
-    fn tell(&mut self, call: &'static str, status: Result<SuccessStatus, &Error>, moved: Moved<'_>) {
-        let Some(observer) = &mut self.observer else { return };
-        let (status, reason) = match status {
-            Ok(status) => (SecurityStatus::Success(status), ""),
-            Err(error) => (SecurityStatus::Error(error.status()), error.reason()),
-        };
-        observer.event(&Event {
-            side: self.role,
-            call,
-            status,
-            bytes_in: moved.bytes_in,
-            bytes_out: moved.bytes_out,
-            data: moved.data,
-            records_in: moved.records_in,
-            records_out: moved.records_out,
-            alert: moved.alert.map(|(alert, _)| alert),
-            alert_sent: moved.alert.is_some_and(|(_, sent)| sent == Sent::Yes),
-            reason,
-        });
-    }
 }
 
-/// Room behind the data: in compatible mode, whose sizes do not ask for it, too as much as a key refresh wants (44 bytes), or a long
-/// transfer would come to the limit of its key.
-pub(crate) fn trailer_room(trailer: usize) -> usize {
-    trailer.max(44)
-}
+pub(crate) const SHUTDOWN: &str = "ApplyControlToken(SCHANNEL_SHUTDOWN)";
+pub(crate) const ALERT: &str = "ApplyControlToken(SCHANNEL_ALERT)";
+pub(crate) const KEY_UPDATE: &str = "KeyUpdate";
+pub(crate) const KEY_UPDATE_REPLY: &str = "KeyUpdate(reply)";
 
 /// What every call answers where SSPI has no handle.
 pub(crate) fn no_context() -> Error {

@@ -7,13 +7,16 @@ use openschannel::attributes::Attributes;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{
-    ClosingReport, ContextOptions, ControlToken, KeyUpdateRequest, ReadEnd, Role, SecurityContext,
+    ClosingReport, ContextOptions, ControlToken, Decrypted, KeyUpdateRequest, ReadEnd, Role, SecurityContext,
     TransportEnd,
 };
 
-use crate::buffers::{INPUT_LARGE, Input, OUTPUT_LIMIT, Output};
-use crate::calls::{Calls, no_context, trailer_room};
+use crate::buffers::Output;
+use crate::calls::{Calls, no_context};
+use crate::halves::{ReceiveDriver, SendDriver};
 use crate::observer::Observer;
+use crate::reading::{Decrypt, Filled, Reading};
+use crate::writing::{ALERT_ROOM, Unclosed, refuse_closed, refuse_if_full, write_records};
 
 /// Moves bytes between a security context and a transport, and does no I/O itself.
 ///
@@ -26,17 +29,11 @@ use crate::observer::Observer;
 /// After every call send what [`Driver::transmit`] holds. When a call says that it needs more, receive. Tell the driver
 /// when the transport ends, and it gives the verdict on how the connection did.
 pub struct Driver {
-    calls: Calls,
-    input: Input,
-    output: Output,
-    /// Received bytes without which the next call would answer SEC_E_INCOMPLETE_MESSAGE.
-    need: usize,
-    transport: Option<TransportEnd>,
-    /// How reading ended, unless by a failure.
-    end: Option<ReadEnd>,
-    /// What ended the connection; answered again to whoever asks again.
-    failure: Option<Error>,
-    write_closed: bool,
+    pub(crate) calls: Calls,
+    pub(crate) reading: Reading,
+    pub(crate) output: Output,
+    pub(crate) write_closed: bool,
+    pub(crate) unclosed: Unclosed,
 }
 
 /// How far the handshake is.
@@ -88,18 +85,18 @@ impl Driver {
 
     /// Room for bytes from the transport. It is empty only while received data waits to be read.
     pub fn receive_space(&mut self) -> &mut [u8] {
-        self.input.space(self.need)
+        self.reading.space()
     }
 
     /// The transport put `n` bytes at the front of [`Driver::receive_space`].
     pub fn received(&mut self, n: usize) {
-        self.input.received(n);
+        self.reading.input.received(n);
     }
 
     /// The transport gives no more bytes. Records that were received whole are still read; the verdict follows them. Only the first
     /// call counts.
     pub fn transport_ended(&mut self, end: TransportEnd) {
-        self.transport.get_or_insert(end);
+        self.reading.transport_ended(end);
     }
 
     /// Bytes for the peer.
@@ -114,7 +111,7 @@ impl Driver {
 
     /// Gives back memory that holds nothing. Call it before a long wait; [`Driver::fill_plaintext`] does so itself when little comes.
     pub fn release_buffers(&mut self) {
-        self.input.release();
+        self.reading.input.release();
     }
 
     /// Goes on with the handshake. A server that asks for a certificate this side does not have (SEC_I_INCOMPLETE_CREDENTIALS) gets
@@ -125,39 +122,45 @@ impl Driver {
     pub fn advance(&mut self) -> Result<Advance, Error> {
         let mut declined = false;
         loop {
-            if let Some(failure) = &self.failure {
+            if let Some(failure) = &self.reading.failure {
                 return Err(failure.clone());
             }
             if self.calls.is_established() {
+                if !self.write_closed {
+                    self.unclosed.established();
+                }
                 return Ok(Advance::Established);
             }
-            if let Some(end) = self.end {
+            if let Some(end) = self.reading.end {
                 return Ok(Advance::Ended(end));
             }
-            if self.input.len() < self.need {
-                match self.starve() {
+            if self.reading.input.len() < self.reading.need {
+                let calls = &mut self.calls;
+                match self.reading.starve(|end, unprocessed| calls.transport_ended(end, unprocessed)) {
                     true => continue,
                     false => return Ok(Advance::NeedsReceive),
                 }
             }
-            let before = self.input.len();
-            match self.calls.token(self.input.unread(), &mut self.output) {
+            let before = self.reading.input.len();
+            match self.calls.token(self.reading.input.unread(), &mut self.output) {
                 Ok(outcome) => {
-                    self.input.consume(outcome.consumed);
-                    self.need = 1;
+                    self.reading.input.consume(outcome.consumed);
+                    self.reading.need = 1;
                     match outcome.status {
                         SuccessStatus::ContextExpired => {
-                            self.end = Some(self.calls.closing_report().read_end);
+                            self.reading.end = Some(self.calls.closing_report().read_end);
                         }
                         SuccessStatus::IncompleteCredentials if !declined => declined = true,
                         SuccessStatus::Ok => {}
                         // Asked twice, or not a byte of progress: more input is the only thing that can change the answer.
-                        _ if outcome.consumed == 0 => self.need = before + 1,
+                        _ if outcome.consumed == 0 => self.reading.need = before + 1,
                         _ => {}
                     }
                 }
-                Err(error) if error.status() == ErrorStatus::IncompleteMessage => self.lacks(before, &error),
-                Err(error) => self.failure = Some(error),
+                Err(error) if error.status() == ErrorStatus::IncompleteMessage => {
+                    self.reading.lacks(before, &error);
+                }
+                Err(error) => self.reading.failure = Some(error),
             }
         }
     }
@@ -169,33 +172,25 @@ impl Driver {
     /// [`Driver::transmit`]. Asked again, the same error. SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn fill_plaintext(&mut self) -> Result<Plaintext<'_>, Error> {
         if !self.calls.is_established() {
-            return Err(self.failure.clone().unwrap_or_else(no_context));
+            return Err(self.reading.failure.clone().unwrap_or_else(no_context));
         }
-        while self.input.plaintext().is_empty() {
-            if let Some(failure) = &self.failure {
-                return Err(failure.clone());
-            }
-            if let Some(end) = self.end {
-                self.input.release();
-                return Ok(Plaintext::End(end));
-            }
-            if self.input.len() >= self.need {
-                self.read_record();
-            } else if !self.starve() {
-                self.answer_key_update();
-                if !self.input.is_busy() {
-                    self.input.release();
-                }
-                return Ok(Plaintext::NeedsReceive);
-            }
+        let filled = self
+            .reading
+            .fill(&mut Connection { calls: &mut self.calls, output: &mut self.output })
+            .inspect_err(|_| self.unclosed.ended())?;
+        if !matches!(filled, Filled::End(_)) {
+            self.answer_key_update();
         }
-        self.answer_key_update();
-        Ok(Plaintext::Data(self.input.plaintext()))
+        Ok(match filled {
+            Filled::Data => Plaintext::Data(self.reading.input.plaintext()),
+            Filled::NeedsReceive => Plaintext::NeedsReceive,
+            Filled::End(end) => Plaintext::End(end),
+        })
     }
 
     /// Takes `n` bytes away from the front of [`Plaintext::Data`].
     pub fn consume(&mut self, n: usize) {
-        self.input.consume_plaintext(n);
+        self.reading.input.consume_plaintext(n);
     }
 
     /// Encrypts from the front of `data` and says how many bytes: zero when [`Driver::transmit`] is full.
@@ -204,31 +199,13 @@ impl Driver {
     /// As [`openschannel::SendHalf::encrypt`]: SEC_E_CONTEXT_EXPIRED after [`Driver::close_write`], a fatal alert or a failure;
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn write(&mut self, data: &[u8]) -> Result<usize, Error> {
-        if self.write_closed || self.failure.is_some() {
-            return Err(Error::new(ErrorStatus::ContextExpired)
-                .because("this side has closed, or the connection has failed"));
+        if self.write_closed || self.reading.failure.is_some() {
+            return Err(refuse_closed());
         }
         let sizes = self.attributes()?.stream_sizes();
-        let overhead = sizes.header + trailer_room(sizes.trailer);
         self.answer_key_update();
-        let records = data.len().div_ceil(sizes.maximum_message.max(1));
-        let room = OUTPUT_LIMIT.saturating_sub(self.transmit().len());
-        if !data.is_empty() {
-            self.output.reserve(records.saturating_mul(overhead).saturating_add(data.len()).min(room));
-        }
-        let mut written = 0;
-        for chunk in data.chunks(sizes.maximum_message.max(1)) {
-            if !self.output.has_room(overhead + chunk.len()) {
-                break;
-            }
-            match self.calls.encrypt(chunk, &mut self.output) {
-                Ok(()) => written += chunk.len(),
-                // What is sealed is sent; the next call meets the failure again.
-                Err(_) if written > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(written)
+        let calls = &mut self.calls;
+        write_records(&mut self.output, sizes, data, |chunk, output| calls.encrypt(chunk, output))
     }
 
     /// Closes the sending direction by the documented procedure: ApplyControlToken(SCHANNEL_SHUTDOWN) and a token call. The
@@ -238,10 +215,11 @@ impl Driver {
     /// # Errors
     /// SEC_E_ENCRYPT_FAILURE: the key has protected as many records as it may.
     pub fn close_write(&mut self) -> Result<(), Error> {
-        if !self.write_closed && self.failure.is_none() {
+        if !self.write_closed && self.reading.failure.is_none() {
             self.calls.control(ControlToken::Shutdown, &mut self.output)?;
         }
         self.write_closed = true;
+        self.unclosed.ended();
         Ok(())
     }
 
@@ -254,12 +232,15 @@ impl Driver {
         if alert.is_close_notify() {
             return self.close_write();
         }
-        if self.write_closed || self.failure.is_some() {
-            return Err(Error::new(ErrorStatus::ContextExpired).because("nothing is sent behind the end"));
+        if self.write_closed || self.reading.failure.is_some() {
+            return Err(refuse_closed());
         }
-        self.refuse_if_full()?;
+        refuse_if_full(&self.output)?;
         self.calls.control(ControlToken::Alert(alert), &mut self.output)?;
-        self.write_closed = alert.level == AlertLevel::FATAL;
+        if alert.level == AlertLevel::FATAL {
+            self.write_closed = true;
+            self.unclosed.ended();
+        }
         Ok(())
     }
 
@@ -268,7 +249,7 @@ impl Driver {
     /// # Errors
     /// As [`openschannel::SendHalf::key_update`]. SEC_E_INSUFFICIENT_MEMORY: [`Driver::transmit`] is full.
     pub fn key_update(&mut self, request: KeyUpdateRequest) -> Result<(), Error> {
-        self.refuse_if_full()?;
+        refuse_if_full(&self.output)?;
         self.calls.key_update(request, &mut self.output)
     }
 
@@ -305,102 +286,94 @@ impl Driver {
         self.calls.is_established()
     }
 
+    /// The two directions, for two threads or tasks. From here on tickets and key updates are consumed while reading, whatever the
+    /// mode was. An observer is told by both, under a lock; without one no lock is shared.
+    ///
+    /// # Errors
+    /// The driver itself, unchanged: the handshake is not finished.
+    pub fn split(self) -> Result<(SendDriver, ReceiveDriver), Box<Self>> {
+        let Self { calls, reading, output, write_closed, unclosed } = self;
+        match calls.split() {
+            Ok((send, receive)) => Ok((
+                SendDriver { calls: send, output, write_closed, unclosed },
+                ReceiveDriver { calls: receive, reading },
+            )),
+            Err(calls) => Err(Box::new(Self { calls: *calls, reading, output, write_closed, unclosed })),
+        }
+    }
+
+    /// Puts the directions of one connection together again.
+    ///
+    /// # Errors
+    /// Both, unchanged: they are not of one connection.
+    pub fn join(send: SendDriver, receive: ReceiveDriver) -> Result<Self, Box<(SendDriver, ReceiveDriver)>> {
+        let SendDriver { calls, output, write_closed, unclosed } = send;
+        let ReceiveDriver { calls: receiving, reading } = receive;
+        match Calls::join(calls, receiving) {
+            Ok(calls) => Ok(Self { calls, reading, output, write_closed, unclosed }),
+            Err(both) => {
+                let (calls, receiving) = *both;
+                let send = SendDriver { calls, output, write_closed, unclosed };
+                Err(Box::new((send, ReceiveDriver { calls: receiving, reading })))
+            }
+        }
+    }
+
     pub(crate) fn plaintext(&self) -> &[u8] {
-        self.input.plaintext()
+        self.reading.input.plaintext()
     }
 
     fn new(calls: Calls, output: Output) -> Self {
-        Self {
-            calls,
-            input: Input::default(),
-            output,
-            need: 1,
-            transport: None,
-            end: None,
-            failure: None,
-            write_closed: false,
-        }
-    }
-
-    /// Nothing received can be processed: if nothing more can come, that is the end. Says whether it is.
-    fn starve(&mut self) -> bool {
-        let Some(transport) = self.transport else { return false };
-        self.end = Some(self.calls.transport_ended(transport, self.input.len()));
-        true
-    }
-
-    /// SEC_E_INCOMPLETE_MESSAGE with `have` bytes.
-    fn lacks(&mut self, have: usize, error: &Error) {
-        let missing = error.missing().unwrap_or(1).max(1);
-        // No record is longer than the buffer; a larger wish could never be met.
-        self.need = have.saturating_add(missing).min(INPUT_LARGE);
-    }
-
-    fn read_record(&mut self) {
-        let before = self.input.len();
-        match self.calls.decrypt(self.input.unread_mut()) {
-            Ok(message) if message.status == SuccessStatus::Renegotiate => {
-                match self.calls.token(self.input.unread(), &mut self.output) {
-                    Ok(outcome) => self.input.consume(outcome.consumed),
-                    Err(error) => self.failure = Some(error),
-                }
-                self.need = 1;
-            }
-            Ok(message) => {
-                self.need = 1;
-                self.input.consume_record(before - message.extra.len(), message.data);
-                if message.status == SuccessStatus::ContextExpired {
-                    self.end = Some(self.calls.closing_report().read_end);
-                    // Nothing counts behind a close_notify (RFC 8446 section 6.1).
-                    self.input.consume(self.input.len());
-                }
-            }
-            Err(error) if error.status() == ErrorStatus::IncompleteMessage => self.lacks(before, &error),
-            Err(error) => {
-                if let Some(alert) = error.alert() {
-                    // It is said best effort: what failed is what the caller is told.
-                    self.calls.control(ControlToken::Alert(alert), &mut self.output).ok();
-                }
-                self.failure = Some(error);
-            }
-        }
+        let unclosed = Unclosed::new(calls.role());
+        Self { calls, reading: Reading::new(), output, write_closed: false, unclosed }
     }
 
     /// One reply may be due however many requests came; with a full buffer it waits, so that a peer that asks and does not
     /// read fills nothing.
     fn answer_key_update(&mut self) {
-        if self.calls.is_reply_due() && self.output.has_room(KEY_UPDATE_ROOM) {
+        if self.calls.is_reply_due() && self.output.has_room(ALERT_ROOM) {
             // A key that cannot seal a reply cannot seal data either: the next write says so.
             self.calls.answer_key_update(&mut self.output).ok();
         }
     }
-
-    fn refuse_if_full(&self) -> Result<(), Error> {
-        if self.output.has_room(KEY_UPDATE_ROOM) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorStatus::InsufficientMemory).because("what waits has to be transmitted first"))
-    }
 }
 
-/// A KeyUpdate record has 27 bytes, the longest alert record 31 (section 4.3).
-const KEY_UPDATE_ROOM: usize = 31;
+/// What reading needs of a whole connection.
+struct Connection<'a> {
+    calls: &'a mut Calls,
+    output: &'a mut Output,
+}
+
+impl Decrypt for Connection<'_> {
+    fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
+        self.calls.decrypt(buffer)
+    }
+
+    fn renegotiate(&mut self, input: &[u8]) -> Result<usize, Error> {
+        self.calls.token(input, self.output).map(|outcome| outcome.consumed)
+    }
+
+    fn owe(&mut self, alert: Alert) {
+        // It is said best effort: what failed is what the caller is told.
+        self.calls.control(ControlToken::Alert(alert), self.output).ok();
+    }
+
+    fn read_end(&self) -> ReadEnd {
+        self.calls.closing_report().read_end
+    }
+
+    fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
+        self.calls.transport_ended(end, unprocessed)
+    }
+}
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
             .field("role", &self.role())
             .field("report", &self.closing_report())
-            .field("received", &self.input.len())
+            .field("received", &self.reading.input.len())
             .field("waiting", &self.transmit().len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if self.is_established() && !self.write_closed && self.failure.is_none() {
-            tracing::debug!(role = ?self.role(), "a connection is dropped without close_notify; to the peer it looks cut");
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
 use openschannel::status::{Error, ErrorStatus};
 use openschannel::{ReadEnd, TransportEnd};
@@ -25,7 +26,7 @@ pub struct ReadEnded {
     end: ReadEnd,
     delivered: u64,
     in_handshake: bool,
-    transport: Option<io::Error>,
+    transport: Option<Arc<io::Error>>,
 }
 
 impl ReadEnded {
@@ -33,7 +34,7 @@ impl ReadEnded {
         end: ReadEnd,
         delivered: u64,
         in_handshake: bool,
-        transport: Option<io::Error>,
+        transport: Option<Arc<io::Error>>,
     ) -> Self {
         Self { end, delivered, in_handshake, transport }
     }
@@ -75,7 +76,7 @@ impl fmt::Display for ReadEnded {
 
 impl std::error::Error for ReadEnded {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.transport.as_ref().map(|error| error as _)
+        self.transport.as_deref().map(|error| error as _)
     }
 }
 
@@ -110,9 +111,32 @@ pub(crate) fn unusable(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, error)
 }
 
-/// Whether the transport has only asked to be tried again later. Read timeouts say either, by platform.
+/// Whether the transport has only asked to be tried again later. A timeout that was set on it says either, by platform; but Unix says
+/// [`ErrorKind::TimedOut`] when the peer has not acknowledged for too long, and that is the end.
 pub(crate) fn is_retry(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    match error.kind() {
+        ErrorKind::WouldBlock => true,
+        ErrorKind::TimedOut => cfg!(not(unix)) || error.raw_os_error().is_none(),
+        _ => false,
+    }
+}
+
+/// Whether an error of sending says that nothing more can be received either. A socket tells of its reset once, to whoever asks first,
+/// and behind that reading looks like a FIN.
+pub(crate) fn is_end_of_both(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+    )
+}
+
+/// An error of the same kind, with the system's number if it has one.
+pub(crate) fn alike(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 /// What an error of the transport's means for reading. One that is itself layered says UnexpectedEof for a cut.

@@ -1,79 +1,84 @@
 //! Streams over [`openschannel`]: what a program wants that has a socket and no wish to move tokens itself.
 //!
-//! - [`Driver`]: a context between two byte queues, without I/O. Whatever moves the bytes can use it.
-//! - [`blocking::TlsStream`]: over [`Read`](std::io::Read) and [`Write`](std::io::Write).
-//! - `tokio::TlsStream`, with the feature `tokio`: over `AsyncRead` and `AsyncWrite`.
-//! - [`Observer`]: is told of every SSPI call, every record and every alert.
-//!
-//! # The end of a connection
-//!
-//! The two directions end one by one. A clean end of reading is the peer's close_notify and nothing else: a transport that ends without
-//! one is an error with a [`ReadEnded`] in it, so nobody takes a cut wire for an end. Who has closed his own direction goes on reading;
-//! what comes is neither refused nor dropped. To close without destroying what is under way:
-//!
-//! 1. `close_write()`: sends what waits, the close_notify, and ends the transport's sending direction.
-//! 2. `linger(budget)`: reads until the peer has ended too, but no longer and no more than one is willing to.
-//! 3. `report()` says how it ended.
-//!
-//! # Example
-//!
 //! ```
 //! use std::io::{Read, Write};
 //! use std::net::{TcpListener, TcpStream};
 //! use std::time::Duration;
 //!
-//! use openschannel::credentials::{Identity, InboundCredentials, OutboundCredentials, Trust};
-//! use openschannel::{ContextOptions, ReadEnd};
-//! use openschannel_stream::blocking::TlsStream;
+//! use openschannel::ReadEnd;
+//! use openschannel::credentials::{Identity, Trust};
+//! use openschannel_stream::{TlsAcceptor, TlsConnector};
 //!
 //! # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
 //! # let (chain_pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
-//! let inbound = InboundCredentials::builder()
-//!     .identity(Identity::from_pem(chain_pem.as_bytes(), key_pem.as_bytes())?)
-//!     .acquire()?;
-//! let outbound = OutboundCredentials::builder().trust(Trust::Roots(vec![made.cert.der().to_vec()])).acquire()?;
+//! # let root_der = made.cert.der().to_vec();
+//! let identity = Identity::from_pem(chain_pem.as_bytes(), key_pem.as_bytes())?;
+//! let acceptor = TlsAcceptor::builder().identity(identity).build()?;
+//! let connector = TlsConnector::builder().trust(Trust::Roots(vec![root_der])).build()?;
 //!
 //! let listener = TcpListener::bind("127.0.0.1:0")?;
 //! let address = listener.local_addr()?;
 //! let server = std::thread::spawn(move || -> std::io::Result<_> {
-//!     let mut stream = TlsStream::accept(listener.accept()?.0, &inbound, &ContextOptions::default())?;
+//!     let mut stream = acceptor.accept(listener.accept()?.0)?;
 //!     let mut request = String::new();
-//!     stream.read_to_string(&mut request)?; // to the client's close_notify
+//!     stream.read_to_string(&mut request)?; // to the client's close_notify, and no cut wire is taken for it
 //!     stream.write_all(request.to_uppercase().as_bytes())?;
-//!     stream.close_write()?;
-//!     stream.linger(Duration::from_secs(2))
+//!     stream.close(Duration::from_secs(2))
 //! });
 //!
-//! let mut stream = TlsStream::connect(
-//!     TcpStream::connect(address)?,
-//!     &outbound,
-//!     Some("localhost"),
-//!     &ContextOptions::default(),
-//! )?;
+//! let mut stream = connector.connect("localhost", TcpStream::connect(address)?)?;
 //! stream.write_all(b"hello")?;
-//! stream.close_write()?; // and go on reading
+//! stream.close_write()?; // half-close: reading goes on
 //! let mut answer = String::new();
 //! stream.read_to_string(&mut answer)?;
 //! assert_eq!(answer, "HELLO");
-//! assert_eq!(stream.report().read_end, ReadEnd::Clean);
-//! let lingered = server.join().expect("the server does not panic")?;
-//! assert_eq!(lingered.read_end, ReadEnd::Clean);
+//! let report = stream.close(Duration::from_secs(2))?;
+//! assert_eq!((report.read_end, report.close_sent), (ReadEnd::Clean, true));
+//! assert_eq!(server.join().expect("the server does not panic")?.read_end, ReadEnd::Clean);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! - [`TlsConnector`] and [`TlsAcceptor`]: from settings, or from credentials, to streams.
+//! - [`blocking::TlsStream`]: over [`Read`](std::io::Read) and [`Write`](std::io::Write).
+//! - `tokio::TlsStream`, with the feature `tokio`: over `AsyncRead` and `AsyncWrite`.
+//! - [`Driver`]: a context between two byte queues, without I/O. Whatever moves the bytes can use it.
+//! - `graceful`, with the feature `tokio`: the end of a server with thousands of them.
+//! - [`Observer`]: is told of every SSPI call, every record and every alert.
+//!
+//! [`manual`] has the rest: how connections end, how to read from peers that end badly, transports that do not block, what may be
+//! cancelled.
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod settings;
+
+mod acceptor;
 pub mod blocking;
 mod buffers;
 mod calls;
+mod close;
+mod connector;
 mod driver;
 mod error;
-mod linger;
+#[cfg(feature = "tokio")]
+pub mod graceful;
+mod half_calls;
+mod halves;
+pub mod manual;
 mod observer;
+mod reading;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod truncation;
+mod watch;
+mod writing;
 
+pub use acceptor::{TlsAcceptor, TlsAcceptorBuilder};
+pub use close::{CloseBudget, CloseFailed, CloseLimit, CloseReport};
+pub use connector::{TlsConnector, TlsConnectorBuilder};
 pub use driver::{Advance, Driver, Plaintext};
 pub use error::ReadEnded;
-pub use linger::{LingerBudget, LingerLimit, Lingered};
+pub use halves::{ReceiveDriver, SendDriver};
 pub use observer::{Event, Observer, RecordSeen};
+pub use truncation::Truncation;

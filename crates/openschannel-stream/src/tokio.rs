@@ -3,6 +3,8 @@
 //! Every future here may be dropped before it is done: what was received stays, what was encrypted is still sent, and a close that was
 //! begun goes on where it stood.
 
+mod close;
+
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -10,30 +12,38 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::time::{Instant, timeout_at};
+use ::tokio::time::Instant;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
 
+use crate::Truncation;
+use crate::close::Closing;
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{ReadEnded, failed, refused, transport_end, unusable, write_zero};
-use crate::linger::{DISCARDED_AT_ONCE, LingerBudget, LingerLimit, Lingered};
+use crate::error::{ReadEnded, alike, failed, is_end_of_both, refused, transport_end, unusable, write_zero};
 
-/// A connection. Dropping it sends nothing: close it with [`TlsStream::close_write`] or
-/// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown), and [`TlsStream::linger`] for the peer.
+/// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
+/// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown) is [`TlsStream::close_write`] and waits for no peer.
 ///
 /// Reading ends as in [`blocking`](crate::blocking::TlsStream). Writing encrypts into a bounded buffer and sends as far as the
 /// transport takes it; flush behind what must not wait.
 #[derive(Debug)]
+#[must_use = "a stream that is dropped without close() looks cut to the peer"]
 pub struct TlsStream<S> {
     transport: S,
     driver: Driver,
+    truncation: Truncation,
     /// What the transport's end was, for the error that tells it.
-    transport_error: Option<io::Error>,
+    transport_error: Option<Arc<io::Error>>,
+    /// Sending met a reset: what looks like a FIN behind it is none.
+    reset: Option<io::Error>,
     /// Why the handshake could not be sent.
     send_error: Option<io::Error>,
     /// The transport was given bytes and has not been flushed since.
     unflushed: bool,
     transport_shut: bool,
+    /// The transport took the close_notify.
+    close_sent: bool,
+    closing: Option<Closing<Instant>>,
     discarded: u64,
     /// The tasks that wait until the transport takes more bytes: one reads and one writes, behind [`split`](::tokio::io::split), and
     /// the transport remembers only the last waker it was given.
@@ -83,10 +93,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         Self {
             transport,
             driver,
+            truncation: Truncation::default(),
             transport_error: None,
+            reset: None,
             send_error: None,
             unflushed: false,
             transport_shut: false,
+            close_sent: false,
+            closing: None,
             discarded: 0,
             waiting: [None, None],
         }
@@ -117,26 +131,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await
     }
 
-    /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of a close that destroys nothing, behind
-    /// [`TlsStream::close_write`]. How the peer ended is in [`Lingered::read_end`]. Wants a runtime with a timer.
-    pub async fn linger(&mut self, budget: impl Into<LingerBudget>) -> Lingered {
-        self.linger_with(budget, |_| ()).await
+    /// What a transport's end without a close_notify means to readers.
+    pub fn truncation(&self) -> Truncation {
+        self.truncation
     }
 
-    /// As [`TlsStream::linger`], and gives what comes to `deliver`.
-    pub async fn linger_with(
-        &mut self,
-        budget: impl Into<LingerBudget>,
-        mut deliver: impl FnMut(&[u8]),
-    ) -> Lingered {
-        let budget = budget.into();
-        let mut received = 0;
-        let reading = poll_fn(|cx| self.poll_until_end(cx, budget.bytes, &mut received, &mut deliver));
-        let limit = match Instant::now().checked_add(budget.time) {
-            Some(deadline) => timeout_at(deadline, reading).await.unwrap_or(Some(LingerLimit::Time)),
-            None => reading.await,
-        };
-        Lingered { read_end: self.report().read_end, limit, discarded: self.discarded }
+    /// As [`TlsStream::truncation`]. It may be changed at any time, behind the end too.
+    pub fn set_truncation(&mut self, truncation: Truncation) {
+        self.truncation = truncation;
     }
 
     /// How the connection stands or has ended.
@@ -196,7 +198,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
-        self.poll_send(cx, Sender::Writer)
+        ready!(self.poll_send(cx, Sender::Writer))?;
+        self.close_sent |= self.driver.closing_report().close_sent;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shut_transport(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.transport_shut {
+            match ready!(Pin::new(&mut self.transport).poll_shutdown(cx)) {
+                Err(error) if error.kind() != ErrorKind::NotConnected => {
+                    return Poll::Ready(Err(self.note_reset(error)));
+                }
+                _ => self.transport_shut = true,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ready with whether reading has ended, for the caller to ask how; with plaintext waiting if not.
@@ -214,45 +230,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             }
             match end {
                 None => ready!(self.poll_receive(cx)),
-                Some(Ok(ReadEnd::Clean)) => return Poll::Ready(Ok(())),
+                Some(Ok(end)) if self.truncation.reads_as_end(end) => return Poll::Ready(Ok(())),
                 Some(Ok(end)) => return Poll::Ready(Err(self.ended(end))),
                 Some(Err(error)) => return Poll::Ready(Err(failed(error))),
             };
-        }
-    }
-
-    fn poll_until_end(
-        &mut self,
-        cx: &mut Context<'_>,
-        budget: u64,
-        received: &mut u64,
-        deliver: &mut impl FnMut(&[u8]),
-    ) -> Poll<Option<LingerLimit>> {
-        loop {
-            match self.driver.fill_plaintext() {
-                Ok(Plaintext::Data(data)) => {
-                    let len = data.len();
-                    deliver(data);
-                    self.discarded += len as u64;
-                    self.driver.consume(len);
-                }
-                Ok(Plaintext::End(_)) => return Poll::Ready(None),
-                Err(_) if *received >= budget => return Poll::Ready(Some(LingerLimit::Bytes)),
-                // The connection has failed, and the peer is told; what it has under way must not meet a closed socket, whose reset
-                // would destroy the alert.
-                Err(_) => {
-                    let mut nobody = [0; DISCARDED_AT_ONCE];
-                    let mut space = ReadBuf::new(&mut nobody);
-                    match ready!(Pin::new(&mut self.transport).poll_read(cx, &mut space)) {
-                        Ok(()) if !space.filled().is_empty() => *received += space.filled().len() as u64,
-                        _ => return Poll::Ready(None),
-                    }
-                }
-                Ok(Plaintext::NeedsReceive) if *received >= budget => {
-                    return Poll::Ready(Some(LingerLimit::Bytes));
-                }
-                Ok(Plaintext::NeedsReceive) => *received += ready!(self.poll_receive(cx)) as u64,
-            }
         }
     }
 
@@ -267,14 +248,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             Poll::Ready(Ok(())) => {
                 let n = space.filled().len();
                 match n {
-                    0 => self.driver.transport_ended(TransportEnd::Eof),
+                    0 => self.eof(),
                     n => self.driver.received(n),
                 }
                 Poll::Ready(n)
             }
             Poll::Ready(Err(error)) => {
                 self.driver.transport_ended(transport_end(&error));
-                self.transport_error.get_or_insert(error);
+                self.transport_error.get_or_insert_with(|| Arc::new(error));
                 Poll::Ready(0)
             }
         }
@@ -285,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         self.poll_waking(cx, sender, |stream, cx| {
             ready!(stream.poll_transmit(cx))?;
             if stream.unflushed {
-                ready!(Pin::new(&mut stream.transport).poll_flush(cx))?;
+                ready!(Pin::new(&mut stream.transport).poll_flush(cx))
+                    .map_err(|error| stream.note_reset(error))?;
                 stream.unflushed = false;
             }
             Poll::Ready(Ok(()))
@@ -318,8 +300,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.transport_shut {
+            // The end was sent; what came to wait since, a failure's alert, is late.
+            self.driver.transmitted(self.driver.transmit().len());
+        }
         while !self.driver.transmit().is_empty() {
-            let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))?;
+            let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))
+                .map_err(|error| self.note_reset(error))?;
             if n == 0 {
                 return Poll::Ready(Err(write_zero()));
             }
@@ -345,10 +332,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         }
     }
 
-    fn ended(&mut self, end: ReadEnd) -> io::Error {
+    fn eof(&mut self) {
+        match self.reset.take() {
+            Some(error) => {
+                self.driver.transport_ended(TransportEnd::Reset);
+                self.transport_error.get_or_insert_with(|| Arc::new(error));
+            }
+            None => self.driver.transport_ended(TransportEnd::Eof),
+        }
+    }
+
+    fn note_reset(&mut self, error: io::Error) -> io::Error {
+        if is_end_of_both(&error) {
+            self.reset.get_or_insert_with(|| alike(&error));
+        }
+        error
+    }
+
+    fn ended(&self, end: ReadEnd) -> io::Error {
         let report = self.driver.closing_report();
-        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, self.transport_error.take())
-            .into()
+        let transport = self.transport_error.clone();
+        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, transport).into()
     }
 }
 
@@ -413,12 +417,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_close_notify(cx))?;
-        if !self.transport_shut {
-            match ready!(Pin::new(&mut self.transport).poll_shutdown(cx)) {
-                Err(error) if error.kind() != ErrorKind::NotConnected => return Poll::Ready(Err(error)),
-                _ => self.transport_shut = true,
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.poll_shut_transport(cx)
     }
 }

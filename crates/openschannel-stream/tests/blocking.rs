@@ -13,7 +13,7 @@ use openschannel::credentials::Protocols;
 use openschannel::status::{Error, ErrorStatus};
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd};
 use openschannel_stream::blocking::{TlsStream, Transport};
-use openschannel_stream::{Driver, LingerBudget, LingerLimit, ReadEnded};
+use openschannel_stream::{CloseBudget, CloseLimit, Driver, ReadEnded};
 
 type Stream = TlsStream<Socket>;
 
@@ -238,25 +238,26 @@ fn a_key_update_is_answered_by_reading() {
 #[test]
 fn lingering_ends_by_the_peer_by_bytes_or_by_time() {
     for version in VERSIONS {
-        // Nothing comes: the transport's timeout says so.
+        // Nothing comes: the transport does not block, and its owner is told.
         let (mut client, mut server) = established(version);
         client.get_mut().timeout = Some(Duration::from_secs(77));
         client.close_write().unwrap();
-        let lingered = client.linger(Duration::from_secs(5)).unwrap();
-        assert_eq!((lingered.limit, lingered.read_end), (Some(LingerLimit::Time), ReadEnd::Open));
+        let error = client.linger(Duration::from_secs(60)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
         assert_eq!(client.get_ref().timeout, Some(Duration::from_secs(77)), "the caller's timeout is back");
-        assert_eq!(client.linger(Duration::ZERO).unwrap().limit, Some(LingerLimit::Time));
+        let lingered = client.linger(Duration::ZERO).unwrap();
+        assert_eq!((lingered.limit, lingered.read_end), (Some(CloseLimit::Time), ReadEnd::Open));
 
         // More comes than is wanted.
         server.write_all(&pattern(50_000)).unwrap();
-        let little = LingerBudget::new(1_000, Duration::from_secs(60));
+        let little = CloseBudget::new(1_000, Duration::from_secs(60));
         let mut lingered = client.linger(little).unwrap();
-        assert_eq!(lingered.limit, Some(LingerLimit::Bytes));
+        assert_eq!(lingered.limit, Some(CloseLimit::Bytes));
         assert!(lingered.discarded < 50_000);
 
         // The peer ends; what was read is counted over all calls.
         server.close_write().unwrap();
-        while lingered.limit == Some(LingerLimit::Bytes) {
+        while lingered.limit == Some(CloseLimit::Bytes) {
             lingered = client.linger(little).unwrap();
         }
         assert_eq!((lingered.limit, lingered.read_end, lingered.discarded), (None, ReadEnd::Clean, 50_000));
@@ -268,8 +269,32 @@ fn lingering_ends_by_the_peer_by_bytes_or_by_time() {
         server.get_mut().shutdown_write().unwrap();
         let mut late = Vec::new();
         let lingered =
-            client.linger_with(LingerBudget::default(), |data| late.extend_from_slice(data)).unwrap();
+            client.linger_with(CloseBudget::default(), |data| late.extend_from_slice(data)).unwrap();
         assert_eq!(late, b"an answer under way");
         assert_eq!(lingered.read_end, ReadEnd::Truncated { inside_record: false });
+    }
+}
+
+/// The last step is the peer's; meanwhile each call answers WouldBlock, and nothing is done twice.
+#[test]
+fn closing_both_sides_by_turns_comes_to_a_clean_end() {
+    for version in VERSIONS {
+        let (mut client, mut server) = established(version);
+        client.write_all(b"never read").unwrap();
+        for socket in [client.get_mut(), server.get_mut()] {
+            (socket.chunk, socket.stutter) = (1, true);
+        }
+        let mut reports = [None, None];
+        for _ in 0..1_000 {
+            for (stream, report) in [&mut client, &mut server].into_iter().zip(&mut reports) {
+                if report.is_none() {
+                    *report = again(stream.close(Duration::from_secs(60)));
+                }
+            }
+        }
+        for (report, discarded) in reports.map(Option::unwrap).iter().zip([0, 10]) {
+            assert_eq!((report.read_end, report.limit), (ReadEnd::Clean, None));
+            assert_eq!((report.close_sent, report.discarded), (true, discarded));
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use harness::common::{NAME, VERSIONS, credentials};
 use openschannel::{ContextOptions, ReadEnd};
-use openschannel_stream::LingerLimit;
+use openschannel_stream::CloseLimit;
 use openschannel_stream::blocking::TlsStream;
 
 #[test]
@@ -84,7 +84,7 @@ fn lingering_over_tcp_ends_in_time() {
     let mut server = server.join().unwrap();
     stream.close_write().unwrap();
     let lingered = stream.linger(Duration::from_millis(20)).unwrap();
-    assert_eq!((lingered.read_end, lingered.limit), (ReadEnd::Open, Some(LingerLimit::Time)));
+    assert_eq!((lingered.read_end, lingered.limit), (ReadEnd::Open, Some(CloseLimit::Time)));
     assert_eq!(stream.get_ref().read_timeout().unwrap(), None);
     // The peer answers after all, and nothing was lost by having waited in vain.
     server.write_all(b"late").unwrap();

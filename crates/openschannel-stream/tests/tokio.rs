@@ -23,7 +23,7 @@ use openschannel::credentials::Protocols;
 use openschannel::status::{Error, ErrorStatus};
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd};
 use openschannel_stream::tokio::TlsStream;
-use openschannel_stream::{Driver, LingerBudget, LingerLimit, ReadEnded};
+use openschannel_stream::{CloseBudget, CloseLimit, Driver, ReadEnded};
 
 fn run<F: Future>(work: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
@@ -302,7 +302,7 @@ fn no_future_loses_anything_by_being_dropped() {
         assert_eq!(server.report().read_end, ReadEnd::Clean);
         // Lingering goes on where it was dropped.
         let linger = |stream: &mut TlsStream<Hesitant>| {
-            let budget = LingerBudget::new(10_000, Duration::from_secs(60));
+            let budget = CloseBudget::new(10_000, Duration::from_secs(60));
             once(stream.linger(budget))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -362,14 +362,14 @@ fn lingering_has_limits() {
             client.close_write().await.unwrap();
             // The peer says nothing.
             let lingered = client.linger(Duration::from_millis(1)).await;
-            assert_eq!((lingered.limit, lingered.read_end), (Some(LingerLimit::Time), ReadEnd::Open));
+            assert_eq!((lingered.limit, lingered.read_end), (Some(CloseLimit::Time), ReadEnd::Open));
             // The peer never stops.
             let (reading, mut writing) = split(server);
             let flood = tokio::spawn(async move { while writing.write_all(&[0; 1_000]).await.is_ok() {} });
             let mut seen = 0;
-            let budget = LingerBudget::new(300_000, Duration::from_secs(60));
+            let budget = CloseBudget::new(300_000, Duration::from_secs(60));
             let lingered = client.linger_with(budget, |data| seen += data.len() as u64).await;
-            assert_eq!((lingered.limit, lingered.read_end), (Some(LingerLimit::Bytes), ReadEnd::Open));
+            assert_eq!((lingered.limit, lingered.read_end), (Some(CloseLimit::Bytes), ReadEnd::Open));
             assert_eq!(lingered.discarded, seen);
             assert!((200_000..400_000).contains(&seen), "{seen}");
             drop(client);
@@ -420,10 +420,10 @@ fn lingering_behind_a_failure_reads_on() {
             let error = server.read_u8().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);
             server.close_write().await.unwrap();
-            let lingered = server.linger(LingerBudget::new(100, Duration::from_secs(10))).await;
-            assert_eq!(lingered.limit, Some(LingerLimit::Bytes), "{version:?}: the peer has not ended");
+            let lingered = server.linger(CloseBudget::new(100, Duration::from_secs(10))).await;
+            assert_eq!(lingered.limit, Some(CloseLimit::Bytes), "{version:?}: the peer has not ended");
             drop(transport);
-            let lingered = server.linger(LingerBudget::new(1 << 20, Duration::from_secs(10))).await;
+            let lingered = server.linger(CloseBudget::new(1 << 20, Duration::from_secs(10))).await;
             assert_eq!(lingered.limit, None, "{version:?}: now it has");
         }
     });

@@ -57,7 +57,7 @@ fn alerts_before_keys_are_seven_plain_bytes() {
     assert_eq!(shut_down(&mut pair.server), [0x15, 3, 3, 0, 2, 1, 0], "with the negotiated version");
 }
 
-/// #3, #4: a close ends one direction. What the other side still says arrives, and what this side says to a closed peer goes out.
+/// #3, #4; docs/closing.md C-2, C-3: a close ends one direction. What the other side still says arrives, and what this side says to a closed peer goes out.
 #[test]
 fn half_close_works_both_ways() {
     for (version, first, mut pair) in every_pair() {
@@ -115,7 +115,7 @@ fn a_client_that_closes_first_still_reads_its_tickets() {
     }
 }
 
-/// #6.
+/// #6; docs/closing.md C-18.
 #[test]
 fn a_key_update_behind_the_own_close_is_read_and_not_answered() {
     let mut pair = Pair::quiet(Protocols::TLS1_3);
@@ -154,7 +154,7 @@ fn data_and_close_in_one_read_come_one_by_one() {
     }
 }
 
-/// #9.
+/// #9; docs/closing.md C-5.
 #[test]
 fn what_follows_a_close_is_extra_and_then_ignored() {
     for (_, role, mut pair) in every_pair() {
@@ -170,7 +170,7 @@ fn what_follows_a_close_is_extra_and_then_ignored() {
     }
 }
 
-/// #10, #11: a close_notify cut at every byte is incomplete, and if the transport ends there, truncated.
+/// #10, #11; docs/closing.md C-7: a close_notify cut at every byte is incomplete, and if the transport ends there, truncated.
 #[test]
 fn a_cut_wire_is_never_taken_for_an_end() {
     for version in VERSIONS {
@@ -294,7 +294,7 @@ fn a_fatal_alert_takes_a_pending_shutdown_away() {
     }
 }
 
-/// #20 as the profile settles it: the peer is told what was wrong; and only if it was not told before that nothing more comes.
+/// #20; docs/closing.md C-15: as the profile settles it: the peer is told what was wrong; and only if it was not told before that nothing more comes.
 #[test]
 fn a_local_failure_is_told_in_place_of_the_close() {
     for close_first in [false, true] {

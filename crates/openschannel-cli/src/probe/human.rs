@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::options::Version;
 
 use super::grade::Grade;
-use super::question::Question;
+use super::question::{Question, Rule};
 use super::report::{Answer, Report};
 use super::verdict::Verdict;
 
@@ -63,16 +63,17 @@ fn explain(out: &mut String, report: &Report, versions: &[Version], colour: Colo
             let label = paint(&wanted.to_string(), code(wanted), colour);
             writeln!(out, "\n{label}: {} ({}, {protocols})", answer.id.title(), answer.id)?;
             wrapped(out, "  ", &answer.finding)?;
-            let rule = answer.rule;
-            wrapped(out, "  ", &format!("{} section {}: {}", rule.document, rule.section, rule.says))?;
+            for rule in rules(report, answer, &protocols) {
+                wrapped(out, "  ", &format!("{} section {}: {}", rule.document, rule.section, rule.says))?;
+            }
             listed = true;
         }
     }
-    let unasked = grouped(report, versions, Verdict::NotApplicable);
+    let unasked = reasons(report, versions);
     if !unasked.is_empty() {
         writeln!(out, "\nNot answered:")?;
-        for (answer, protocols) in unasked {
-            wrapped(out, "  ", &format!("{} ({protocols}): {}", answer.id, answer.finding))?;
+        for (finding, questions) in unasked {
+            wrapped(out, "  ", &format!("{}: {finding}", questions.join(", ")))?;
         }
     }
     writeln!(out)?;
@@ -122,6 +123,43 @@ fn grouped<'a>(report: &'a Report, versions: &[Version], verdict: Verdict) -> Ve
         }
     }
     groups
+}
+
+/// The rules behind an answer that stands for these versions.
+fn rules(report: &Report, answer: &Answer, protocols: &str) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for same in report.questions.iter().filter(|same| same.id == answer.id) {
+        if protocols.contains(name(same.protocol)) && !rules.contains(&same.rule) {
+            rules.push(same.rule);
+        }
+    }
+    rules
+}
+
+/// Why questions were not answered, each reason once. That a question does not exist in a version needs no reason.
+fn reasons<'a>(report: &'a Report, versions: &[Version]) -> Vec<(&'a str, Vec<String>)> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (answer, protocols) in grouped(report, versions, Verdict::NotApplicable) {
+        if !answer.id.exists_in(answer.protocol) {
+            continue;
+        }
+        let question = format!("{} ({protocols})", answer.id);
+        match reasons.iter_mut().find(|(finding, _)| *finding == answer.finding) {
+            Some((_, questions)) => questions.push(question),
+            None => reasons.push((&answer.finding, vec![question])),
+        }
+    }
+    // A version that the server does not speak is named instead of all its questions.
+    for (_, questions) in &mut reasons {
+        for version in versions {
+            let suffix = format!(" ({})", name(*version));
+            let asked = Question::ALL.iter().filter(|question| question.exists_in(*version)).count();
+            if questions.len() == asked && questions.iter().all(|question| question.ends_with(&suffix)) {
+                *questions = vec![name(*version).to_owned()];
+            }
+        }
+    }
+    reasons
 }
 
 fn find(report: &Report, question: Question, version: Version) -> Option<&Answer> {

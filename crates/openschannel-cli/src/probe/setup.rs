@@ -83,9 +83,9 @@ impl Setup {
     }
 
     /// A request for what --http names.
-    pub(super) fn large_request(&self) -> Vec<u8> {
+    pub(super) fn large_request(&self, persistence: Persistence) -> Vec<u8> {
         let path = self.http_path.as_deref().unwrap_or(SMALL_PATH);
-        http::get(path, &self.host_field(), Persistence::Close)
+        http::get(path, &self.host_field(), persistence)
     }
 
     fn host_field(&self) -> String {

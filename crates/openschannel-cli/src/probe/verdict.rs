@@ -82,7 +82,15 @@ pub(super) fn of_end(seen: &Seen) -> Verdict {
 
 /// The answer to a close_notify.
 pub(super) fn answer(seen: &Seen) -> Judgement {
-    Judgement::new(of_end(seen), seen.words())
+    Judgement::new(of_answer(seen), seen.words())
+}
+
+/// As [`of_end`] where this side has closed first: it needs not wait for an answer, and nothing was under way that a bare FIN could hide.
+fn of_answer(seen: &Seen) -> Verdict {
+    match seen.manner() {
+        Manner::Fin if !seen.inside_record && seen.broken.is_none() => Verdict::Tolerable,
+        _ => of_end(seen),
+    }
 }
 
 /// The answer to a close_notify that came in an unusual way, against the answer to an ordinary one.
@@ -90,9 +98,9 @@ pub(super) fn variant(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
     let Some(ordinary) = ordinary else {
         return Judgement::not_applicable("it is not known how the server answers an ordinary close_notify");
     };
-    let verdict = match of_end(seen) {
+    let verdict = match of_answer(seen) {
         // It is no worse than always, and what is always so has a question of its own.
-        _ if seen.behind_close == 0
+        _ if (seen.behind_close == 0 || ordinary.behind_close > 0)
             && seen.broken.is_none()
             && seen.inside_record == ordinary.inside_record
             && seen.manner() <= ordinary.manner() =>
@@ -168,6 +176,8 @@ pub(super) fn half_close(seen: &Seen, whole: u64, is_tls13: bool) -> Judgement {
         // A part that is said to be the whole.
         _ if status != 0 && complete => Judgement::bad(format!("{finding}: the part looks whole")),
         (Manner::InOrder | Manner::TcpOpen, false) => Judgement::good(finding),
+        // TLS 1.2 has the rest dropped; only the manner is off.
+        (Manner::CloseThenReset | Manner::Reset, false) => Judgement::tolerable(finding),
         (Manner::InOrder | Manner::TcpOpen | Manner::CloseThenReset, _) => Judgement::tolerable(finding),
         (Manner::Fin, _) if status == 0 => Judgement::tolerable(finding),
         _ => Judgement::bad(finding),
@@ -182,8 +192,8 @@ pub(super) fn data_behind(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
     match seen.manner() {
         // The bytes it ignored lay unread when it closed.
         Manner::CloseThenReset => Judgement::tolerable(seen.words()),
-        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() >= Manner::Fin) => {
-            Judgement::tolerable(format!("{}, which an ordinary close gets neither", seen.words()))
+        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() == Manner::Fin) => {
+            Judgement::tolerable(format!("{}, as the data lay unread", seen.words()))
         }
         Manner::Alert => Judgement::tolerable(format!("{}: it is to be ignored", seen.words())),
         _ => variant(seen, ordinary),
@@ -207,8 +217,16 @@ pub(super) fn fatal_close(seen: &Seen, ordinary: Option<&Seen>, is_tls13: bool) 
 
 /// A fatal alert, with a request behind it.
 pub(super) fn fatal_alert(seen: &Seen) -> Judgement {
-    if seen.data > 0 {
-        return Judgement::bad(format!("{} bytes of data behind it; {}", seen.data, seen.words()));
+    let status = seen.response.map_or(0, |response| response.status);
+    match (seen.data, status, seen.end) {
+        (0, ..) => {}
+        // A farewell that the client will not read: the connection is over all the same.
+        (_, 400.., End::Fin | End::Reset) => {
+            return Judgement::tolerable(format!("an error response ({status}) behind it; {}", seen.words()));
+        }
+        (bytes, ..) => {
+            return Judgement::bad(format!("{bytes} bytes of data behind it; {}", seen.words()));
+        }
     }
     match seen.end {
         End::Fin | End::Reset => Judgement::good(seen.words()),
@@ -261,7 +279,12 @@ pub(super) fn unread_download(seen: &Seen, is_tls13: bool) -> Judgement {
             Judgement::tolerable(format!("closing while it sends: all {} bytes, {ended}", response.body))
         }
         Manner::Reset | Manner::CloseThenReset => {
-            Judgement::bad(format!("closing while it sends: {} bytes came, then {ended}", response.body))
+            // TLS 1.2 has the rest dropped; only the manner is off.
+            let verdict = if is_tls13 { Verdict::Bad } else { Verdict::Tolerable };
+            Judgement::new(
+                verdict,
+                format!("closing while it sends: {} bytes came, then {ended}", response.body),
+            )
         }
         Manner::Nothing => Judgement::bad(format!("closing while it sends: {ended}")),
         _ if response.complete || !is_tls13 => {
@@ -284,3 +307,6 @@ pub(super) fn resumption(behind_cut: bool, control: Option<bool>) -> Judgement {
         (false, _) => Judgement::not_applicable("the server resumes no sessions"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use openschannel_stream::Plaintext;
+use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::session::Stream;
-use super::stop::Stop;
 
 /// What is sent back in one piece at most: as much as one read of the transport gives.
 const CHUNK: usize = 64 * 1024;
@@ -20,14 +20,14 @@ const IDLE_TIME: Duration = Duration::from_secs(300);
 const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// Until the client closes its side, the server stops, or nothing comes any more.
-pub(super) async fn serve(stream: &mut Stream, stop: &mut Stop) -> io::Result<()> {
+pub(super) async fn serve(stream: &mut Stream, guard: &Guard) -> io::Result<()> {
     loop {
         let ended = tokio::select! {
             data = timeout(IDLE_TIME, stream.fill_buf()) => match data {
                 Ok(data) => data?.is_empty(),
                 Err(_) => true,
             },
-            () = stop.asked() => true,
+            () = guard.asked() => true,
         };
         if ended {
             return Ok(());

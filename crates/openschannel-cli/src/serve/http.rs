@@ -51,6 +51,8 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
     /// HTTP/1.0 keeps a connection only when it is told so.
     pub(super) minor_version: u8,
+    /// Whether the answer says how long it is.
+    pub(super) wants_length: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,13 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, Status> {
         None => return Err(Status::BadRequest),
     };
     let connection = Connection::read(parsed.headers, minor_version)?;
-    Ok(Request { method, path, keep_alive: connection.keep_alive && !connection.has_body, minor_version })
+    Ok(Request {
+        method,
+        path,
+        keep_alive: connection.keep_alive && !connection.has_body,
+        minor_version,
+        wants_length: true,
+    })
 }
 
 /// The head of a response, for a body of `length` bytes.
@@ -127,11 +135,15 @@ pub(super) fn response_head(
         Some(Request { keep_alive: true, .. }) => "",
         _ => "Connection: close\r\n",
     };
+    let length = match request {
+        Some(Request { wants_length: false, .. }) => String::new(),
+        _ => format!("Content-Length: {length}\r\n"),
+    };
     let allow = if status == Status::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
     // Writing to a string does not fail.
     write!(
         head,
-        "HTTP/1.1 {}\r\nDate: {}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}{connection}\r\n",
+        "HTTP/1.1 {}\r\nDate: {}\r\nContent-Type: {content_type}\r\n{length}{allow}{connection}\r\n",
         status.line(),
         http_date(SystemTime::now()),
     )

@@ -3,6 +3,8 @@
 mod echo;
 mod files;
 mod http;
+mod log;
+mod misbehave;
 mod output;
 mod session;
 mod stop;
@@ -15,26 +17,34 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use openschannel::credentials::{ClientAuth, InboundCredentials};
-use serde::Serialize;
+use openschannel_stream::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
 
 use crate::certs::ThrowAway;
+use crate::connect::parse_seconds;
 use crate::exit::{Exit, Failure};
 use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
-use crate::report::ConnectionReport;
 
 use files::Root;
-use output::Output;
+use log::Log;
+use misbehave::{Misbehaviour, Mode};
 use session::{Service, Session};
-use stop::{Signals, Stop, Stopper};
+use stop::Signals;
 
-/// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB.
-const MAX_CONNECTIONS: usize = 10_000;
+/// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
+/// a few.
+const MAX_CONNECTIONS: usize = 50_000;
+
+/// Descriptors beside those of connections: the listener, standard streams, and files that are being sent.
+const SPARE_FILES: u64 = 1_000;
 
 /// After an accept that failed, for want of descriptors as a rule: until some are free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two complaints about that: it lasts as a rule, and the first says it.
+const COMPLAINT_TIME: Duration = Duration::from_secs(10);
 
 /// After SIGINT or SIGTERM every connection is to be closed within this time; what then still runs is cut.
 const STOP_TIME: Duration = Duration::from_secs(5);
@@ -78,6 +88,12 @@ pub(crate) struct ServeOptions {
     /// The roots (PEM) that client certificates must lead to
     #[arg(long, value_name = "FILE", requires = "client_auth")]
     client_ca: Option<PathBuf>,
+    /// Break the rules where a connection would be ended in order, for tests of clients; docs/misbehave.md explains each
+    #[arg(long, value_enum, value_name = "MODE")]
+    misbehave: Option<Mode>,
+    /// How many seconds hang and no-answer hold a connection [default: 60], and how late late-close is [default: 3]
+    #[arg(long, value_name = "SECONDS", requires = "misbehave", value_parser = parse_seconds)]
+    misbehave_time: Option<Duration>,
     #[command(flatten)]
     tls: TlsOptions,
 }
@@ -110,7 +126,16 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
         })?),
         None => Service::Echo,
     };
-    let session = Session { credentials, service, trace: options.tls.trace, json: options.tls.json };
+    let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
+    let session = Session {
+        credentials,
+        service,
+        misbehaviour,
+        trace: options.tls.trace,
+        log: Log::start(options.tls.json),
+    };
+    // As far as the administrator lets it; where that is not far enough, connections that find no descriptor wait.
+    rlimit::increase_nofile_limit(MAX_CONNECTIONS as u64 + SPARE_FILES).ok();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -147,50 +172,70 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
     let listener =
         TcpListener::bind(&options.listen).await.map_err(|error| cannot_listen(&options.listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(&options.listen, &error))?;
-    let mut log = Log { json: options.tls.json, output: Output::start() };
-    log.listening(&address.to_string(), address.port(), ca);
+    session.log.listening(&address.to_string(), address.port(), ca);
 
-    let (stopper, stop) = Stopper::new();
-    let mut live = JoinSet::new();
-    let mut tally = Tally::default();
-    let mut to_accept = options.accept_count.unwrap_or(u64::MAX);
-    while to_accept > 0 {
-        tokio::select! {
-            () = signals.received() => break,
-            Some(ended) = live.join_next() => log.ended(ended, &mut tally),
-            accepted = listener.accept(), if live.len() < MAX_CONNECTIONS => match accepted {
-                Ok((socket, peer)) => {
-                    to_accept -= 1;
-                    live.spawn(Arc::clone(&session).run(socket, peer, Stop::clone(&stop)));
-                }
-                // The connection is gone, or descriptors are short; neither is a reason to end.
-                Err(error) => {
-                    writeln!(io::stderr().lock(), "openschannel: cannot take a connection: {error}").ok();
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
+    let graceful = GracefulShutdown::new();
+    let to_accept = options.accept_count.unwrap_or(u64::MAX);
+    let stopped = tokio::select! {
+        () = signals.received() => true,
+        () = accept(&listener, to_accept, &session, &graceful) => false,
+    };
     drop(listener);
-    let mut stopping = to_accept > 0;
-    if stopping {
-        stopper.stop(STOP_TIME - session::LAST_WORD_TIME);
-    }
-    loop {
-        tokio::select! {
-            ended = live.join_next() => match ended {
-                Some(ended) => log.ended(ended, &mut tally),
-                None => break,
-            },
-            () = signals.received(), if !stopping => {
-                stopping = true;
-                stopper.stop(STOP_TIME - session::LAST_WORD_TIME);
+    let stopped = stopped
+        || tokio::select! {
+            () = signals.received() => true,
+            () = graceful.drained() => false,
+        };
+    let tally = if stopped { graceful.shutdown(STOP_TIME).await } else { graceful.tally() };
+    session.log.finish(&tally);
+    Ok(Exit::Clean)
+}
+
+/// Takes so many connections and lets each run by itself.
+async fn accept(
+    listener: &TcpListener,
+    mut to_accept: u64,
+    session: &Arc<Session>,
+    graceful: &GracefulShutdown,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut complaint: Option<Instant> = None;
+    while to_accept > 0 {
+        // Nobody closes it.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                to_accept -= 1;
+                let connection = Arc::clone(session).run(socket, peer, graceful.guard());
+                // It answers for itself, by its guard.
+                drop(tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                }));
+            }
+            // The connection is gone, or descriptors are short; neither is a reason to end.
+            Err(error) => {
+                if complaint.is_none_or(|last| last.elapsed() >= COMPLAINT_TIME) {
+                    complaint = Some(Instant::now());
+                    not_accepted(&error, graceful.live());
+                }
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    log.tally(&tally);
-    log.output.finish();
-    Ok(Exit::Clean)
+}
+
+fn not_accepted(error: &io::Error, live: u64) {
+    let mut text = format!("openschannel: cannot take a connection: {error}");
+    if is_file_limit(error) {
+        text += &format!("; {live} are open, more wait until some have ended; `ulimit -n` is the limit");
+    }
+    writeln!(io::stderr().lock(), "{text}").ok();
+}
+
+/// EMFILE or ENFILE; the numbers are the same on all systems that have them.
+fn is_file_limit(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn cannot_listen(address: &str, error: &io::Error) -> Failure {
@@ -198,91 +243,5 @@ fn cannot_listen(address: &str, error: &io::Error) -> Failure {
         io::ErrorKind::InvalidInput => Failure::usage(format!("--listen {address}: {error}")),
         _ => Failure::new(format!("cannot listen on {address}: {error}"))
             .hint("is the port taken, or reserved for the administrator? port 0 takes a free one"),
-    }
-}
-
-/// What became of all connections.
-#[derive(Debug, Default, Serialize)]
-struct Tally {
-    connections: u64,
-    /// Both sides ended in order.
-    clean: u64,
-    truncated: u64,
-    reset: u64,
-    alert: u64,
-    failed: u64,
-    /// The peer never ended its side, or this one had to let go first.
-    open: u64,
-    bytes_sent: u64,
-    bytes_received: u64,
-}
-
-impl Tally {
-    fn add(&mut self, ended: &ConnectionReport) {
-        self.connections += 1;
-        self.bytes_sent += ended.report.bytes_sent;
-        self.bytes_received += ended.report.bytes_received;
-        let count = match ended.report.read_end {
-            _ if ended.report.is_clean() && ended.error.is_none() => &mut self.clean,
-            "truncated" => &mut self.truncated,
-            "reset" => &mut self.reset,
-            "alert" => &mut self.alert,
-            "open" => &mut self.open,
-            _ => &mut self.failed,
-        };
-        *count += 1;
-    }
-}
-
-/// What goes to stdout, each line at once: a program may be reading along.
-struct Log {
-    json: bool,
-    output: Output,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Line<'a> {
-    Listening { address: &'a str, port: u16, ca: Option<PathBuf> },
-    Connection(&'a ConnectionReport),
-    Tally(&'a Tally),
-}
-
-impl Log {
-    fn listening(&mut self, address: &str, port: u16, ca: Option<PathBuf>) {
-        let mut text = format!("listening on {address}");
-        if let Some(path) = &ca {
-            text += &format!("\nthrow-away certificate in {}", path.display());
-        }
-        self.line(&Line::Listening { address, port, ca }, &text);
-    }
-
-    fn ended(&mut self, ended: Result<ConnectionReport, JoinError>, tally: &mut Tally) {
-        match ended {
-            Ok(report) => {
-                tally.add(&report);
-                self.line(&Line::Connection(&report), &report.to_string());
-            }
-            Err(error) => {
-                tally.connections += 1;
-                tally.failed += 1;
-                writeln!(io::stderr().lock(), "openschannel: a connection broke down: {error}").ok();
-            }
-        }
-    }
-
-    fn tally(&mut self, tally: &Tally) {
-        let Tally { connections, clean, truncated, reset, alert, failed, open, .. } = tally;
-        let text = format!(
-            "{connections} connections: {clean} ended in order, {truncated} truncated, {reset} reset, {alert} ended by an alert, \
-             {failed} failed, {open} not ended by the peer"
-        );
-        self.line(&Line::Tally(tally), &text);
-    }
-
-    fn line(&mut self, line: &Line<'_>, text: &str) {
-        // What cannot be put into JSON is said in words.
-        let json = self.json.then(|| serde_json::to_string(line).ok()).flatten();
-        self.output.line(json.unwrap_or_else(|| text.to_owned()));
     }
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openschannel::alert::{Alert, AlertDescription};
+use openschannel::ContextOptions;
 use openschannel::credentials::InboundCredentials;
-use openschannel::{ContextOptions, ReadEnd};
+use openschannel_stream::graceful::Guard;
 use openschannel_stream::tokio::TlsStream;
-use openschannel_stream::{Driver, LingerBudget};
+use openschannel_stream::{CloseBudget, Driver};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,34 +17,28 @@ use crate::report::ConnectionReport;
 use crate::trace::Tracer;
 
 use super::files::Root;
-use super::stop::Stop;
+use super::log::Log;
+use super::misbehave::Misbehaviour;
 use super::{echo, www};
 
 /// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
-/// For what waits to be sent, and the close_notify behind it, to get into the transport.
-const CLOSE_TIME: Duration = Duration::from_secs(10);
-
-/// For the peer to end its side after this one has. Shorter than the time a stopping server has, so that a silent peer is
-/// let go of and reported.
-const LINGER_TIME: Duration = Duration::from_secs(3);
-
-/// What a peer may still send meanwhile; it is read so that no reset destroys what it has not read yet.
-const LINGER_BYTES: u64 = 64 << 20;
+/// For the close_notify to get into the transport, and again for the peer to end its side after this one has. Shorter than the time a
+/// stopping server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no
+/// reset destroys what it has not read yet.
+pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 /// The stream of a connection.
-/// Of the time to stop, what is kept for telling a peer that its connection is given up.
-pub(super) const LAST_WORD_TIME: Duration = Duration::from_secs(1);
-
 pub(super) type Stream = TlsStream<TcpStream>;
 
 /// What all connections have in common.
 pub(super) struct Session {
     pub(super) credentials: InboundCredentials,
     pub(super) service: Service,
+    pub(super) misbehaviour: Option<Misbehaviour>,
     pub(super) trace: bool,
-    pub(super) json: bool,
+    pub(super) log: Log,
 }
 
 /// What is done with a connection.
@@ -54,86 +48,64 @@ pub(super) enum Service {
 }
 
 impl Session {
-    pub(super) async fn run(
-        self: Arc<Self>,
-        socket: TcpStream,
-        peer: SocketAddr,
-        stop: Stop,
-    ) -> ConnectionReport {
+    /// From the handshake to the end, which is reported to the log and to the guard.
+    pub(super) async fn run(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, guard: Guard) {
         // It only delays small records; a socket that refuses the option works all the same.
         socket.set_nodelay(true).ok();
         let mut driver = Driver::server(&self.credentials, &ContextOptions::default());
         if self.trace {
-            driver.set_observer(Box::new(Tracer { peer: Some(peer.to_string()), json: self.json }));
+            driver.set_observer(Box::new(Tracer { peer: Some(peer.to_string()), json: self.log.json }));
         }
         let mut stream = TlsStream::from_driver(socket, driver);
-        let result = tokio::select! {
-            result = self.converse(&mut stream, stop.clone()) => Some(result),
-            () = stop.over() => None,
-        };
-        let result = match result {
-            Some(result) => result,
-            None => {
-                give_up(&mut stream).await;
-                Err(io::Error::other("the server stops and the connection was not done in time"))
-            }
-        };
+        let result = self.from_handshake_to_end(&mut stream, &guard).await;
+        let closing = stream.report();
         let mut report =
-            ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), stream.report());
-        report.error = result.err().map(|error| error.to_string());
-        report
+            ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), closing);
+        let failed = result.is_err();
+        match result {
+            Ok(misbehaved) => report.misbehaved = misbehaved,
+            Err(error) => report.error = Some(error.to_string()),
+        }
+        self.log.ended(&report);
+        if failed && report.report.is_clean() {
+            guard.report_failed(&closing);
+        } else {
+            guard.report(&closing);
+        }
     }
 
-    async fn converse(&self, stream: &mut Stream, mut stop: Stop) -> io::Result<()> {
+    /// What was done instead of an end in order, if so.
+    async fn from_handshake_to_end(&self, stream: &mut Stream, guard: &Guard) -> io::Result<Option<String>> {
+        let served = tokio::select! {
+            served = self.serve(stream, guard) => served,
+            () = guard.last_word() => {
+                guard.give_up(stream).await;
+                return Err(io::Error::other("the server stops and the connection was not done in time"));
+            }
+        };
+        match (&served, self.misbehaviour) {
+            (Ok(()), Some(misbehaviour)) => misbehaviour.end(stream, guard).await.map(Some),
+            _ => {
+                // Behind a failure it is the alert for it that is sent, or a close_notify that tells that nothing will come.
+                let closed = guard.close(stream, CLOSE_BUDGET).await;
+                served.and(closed).map(|()| None)
+            }
+        }
+    }
+
+    async fn serve(&self, stream: &mut Stream, guard: &Guard) -> io::Result<()> {
         let handshake = async {
             timeout(HANDSHAKE_TIME, stream.handshake())
                 .await
                 .unwrap_or_else(|_| Err(io::Error::other("the client did not finish the handshake in time")))
         };
-        let shaken = tokio::select! {
-            shaken = handshake => shaken,
-            () = stop.asked() => Err(io::Error::other("the server stops")),
-        };
-        if let Err(error) = shaken {
-            // The alert for a failure waits to be sent, or a close_notify tells that nothing will come.
-            close(stream).await.ok();
-            return Err(error);
+        tokio::select! {
+            shaken = handshake => shaken?,
+            () = guard.asked() => return Err(io::Error::other("the server stops")),
         }
-        let served = match &self.service {
-            Service::Echo => echo::serve(stream, &mut stop).await,
-            Service::Www(root) => www::serve(stream, root, &mut stop).await,
-        };
-        match (served, close(stream).await) {
-            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-            (Ok(()), Ok(())) => Ok(()),
+        match &self.service {
+            Service::Echo => echo::serve(stream, guard).await,
+            Service::Www(root) => www::serve(stream, root, self.misbehaviour.is_some(), guard).await,
         }
-    }
-}
-
-/// For what is not done when the time to stop is over: an alert behind what was sent, so that it is taken neither for an end nor for
-/// a cut wire.
-async fn give_up(stream: &mut Stream) {
-    let last_word = async {
-        if !stream.report().close_sent {
-            stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
-        }
-        stream.close_write().await
-    };
-    timeout(LAST_WORD_TIME, last_word).await.ok();
-}
-
-/// close_notify behind what waits, the transport's own end of sending, and the peer's end within limits.
-///
-/// After a failure its alert takes the place of the close_notify. Where nothing can be sent any more, what the peer has sent still says
-/// why.
-async fn close(stream: &mut Stream) -> io::Result<()> {
-    let closed = timeout(CLOSE_TIME, stream.close_write())
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the peer takes no more bytes")));
-    stream.linger(LingerBudget::new(LINGER_BYTES, LINGER_TIME)).await;
-    match stream.report().read_end {
-        // Who has ended in order and let go needs no answer.
-        ReadEnd::Clean => Ok(()),
-        _ => closed,
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::time::Duration;
 
 use openschannel::alert::{Alert, AlertDescription};
+use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -12,7 +13,6 @@ use tokio::time::timeout;
 use super::files::{Found, Root};
 use super::http::{MAX_HEAD, Method, Request, Status, head_end, oversized, parse, response_head};
 use super::session::Stream;
-use super::stop::Stop;
 
 /// One read of a file and one write to the connection. Large enough for the way to the disk and back not to count.
 const FILE_BUFFER: usize = 256 * 1024;
@@ -26,12 +26,19 @@ const STALL_TIME: Duration = Duration::from_secs(60);
 const ERROR_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Until the client closes its side, one of the two wants no further request, or nothing comes any more.
-pub(super) async fn serve(stream: &mut Stream, root: &Root, stop: &mut Stop) -> io::Result<()> {
+///
+/// `close_delimited`: an answer to HTTP/1.0 ends where the connection does (RFC 9112 section 6.3), so that a client needs its end.
+pub(super) async fn serve(
+    stream: &mut Stream,
+    root: &Root,
+    close_delimited: bool,
+    guard: &Guard,
+) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
         let head = tokio::select! {
             head = timeout(REQUEST_TIME, read_head(stream, &mut received)) => head,
-            () = stop.asked() => return Ok(()),
+            () = guard.asked() => return Ok(()),
         };
         let head = match head {
             Ok(head) => head?,
@@ -48,7 +55,8 @@ pub(super) async fn serve(stream: &mut Stream, root: &Root, stop: &mut Stop) -> 
         };
         let keeps = match parsed {
             Ok(mut request) => {
-                request.keep_alive &= !stop.is_asked();
+                request.keep_alive &= !guard.is_asked();
+                request.wants_length = request.keep_alive || request.minor_version > 0 || !close_delimited;
                 answer(stream, root, &request).await?;
                 request.keep_alive
             }

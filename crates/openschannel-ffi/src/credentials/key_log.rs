@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 
 use openschannel::credentials::{KeyLog, KeyLogFile};
 
+use crate::debug;
+
 /// Read once: C programs change their environment while others read it.
-static FROM_ENVIRONMENT: LazyLock<Option<Arc<dyn KeyLog>>> = LazyLock::new(|| {
-    let debug = std::env::var_os("OPENSCHANNEL_DEBUG")?;
-    wanted(&debug.to_string_lossy(), std::env::var_os("SSLKEYLOGFILE"))
-});
+static FROM_ENVIRONMENT: LazyLock<Option<Arc<dyn KeyLog>>> =
+    LazyLock::new(|| wanted(&debug::words(), std::env::var_os("SSLKEYLOGFILE")));
 
 /// The file SSLKEYLOGFILE names, if OPENSCHANNEL_DEBUG has the word `keylog`. SSLKEYLOGFILE alone turns nothing on: it is set for
 /// browsers, and a library must not take that for leave to give its users' keys away.
@@ -17,9 +17,8 @@ pub(super) fn from_environment() -> Option<Arc<dyn KeyLog>> {
     FROM_ENVIRONMENT.clone()
 }
 
-fn wanted(debug: &str, file: Option<OsString>) -> Option<Arc<dyn KeyLog>> {
-    let mut words = debug.split(|c: char| !c.is_ascii_alphanumeric());
-    if !words.any(|word| word.eq_ignore_ascii_case("keylog")) {
+fn wanted(words: &str, file: Option<OsString>) -> Option<Arc<dyn KeyLog>> {
+    if !debug::has(words, "keylog") {
         return None;
     }
     // A file that cannot be opened is no reason to keep the program from its connections.

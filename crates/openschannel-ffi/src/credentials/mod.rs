@@ -7,7 +7,6 @@
 //! ```
 
 mod algorithms;
-mod c_memory;
 /// The provider's fixtures: certificates, and two contexts that talk.
 #[cfg(test)]
 #[path = "../../../openschannel/tests/common/mod.rs"]
@@ -33,6 +32,7 @@ use openschannel::Role;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::status::{Error, ErrorStatus};
 
+use crate::c_memory;
 use crate::types::{SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, TimeStamp};
 use request::Request;
 use variants::{Built, Variants};

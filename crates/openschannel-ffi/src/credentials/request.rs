@@ -10,9 +10,9 @@ use crate::time;
 use crate::types::{TimeStamp, cred_flags};
 
 use super::algorithms::AllowList;
-use super::c_memory::{invalid, read_array};
 use super::crypto_settings::Parameters;
 use super::{flags, protocols};
+use crate::c_memory::{invalid, read_array};
 
 /// As many certificates as Windows takes (section 1.2, caps).
 const MAX_CREDS: u32 = 100;

@@ -6,10 +6,10 @@ use openschannel::status::{Error, ErrorStatus};
 use crate::types::{CryptoSettings, SchCredentials, TlsParameters};
 
 use super::algorithms::AllowList;
-use super::c_memory::{invalid, read as read_value, read_array, read_string};
 use super::crypto_settings::{Denied, Parameters};
 use super::protocols;
 use super::request::{Certificates, Request};
+use crate::c_memory::{invalid, read as read_value, read_array, read_string};
 
 /// SCH_CREDENTIALS_VERSION
 pub(super) const VERSION: u32 = 5;

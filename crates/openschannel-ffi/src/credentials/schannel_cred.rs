@@ -6,9 +6,9 @@ use openschannel::status::{Error, ErrorStatus};
 use crate::types::SchannelCred;
 
 use super::algorithms::AllowList;
-use super::c_memory::{read as read_value, read_array};
 use super::protocols;
 use super::request::{Certificates, Request};
+use crate::c_memory::{read as read_value, read_array};
 
 /// SCHANNEL_CRED_VERSION
 pub(super) const VERSION: u32 = 4;

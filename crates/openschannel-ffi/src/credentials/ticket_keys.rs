@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use crate::types::{SessionTicketKey, SessionTicketKeys, attribute};
 
 use super::Credential;
-use super::c_memory::{read, read_array};
+use crate::c_memory::{read, read_array};
 
 /// More than two are there only while keys are exchanged; every ticket that arrives names its key.
 const MAX_TICKET_KEYS: usize = 16;

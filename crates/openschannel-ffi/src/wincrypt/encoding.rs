@@ -2,6 +2,10 @@
 
 use core::ffi::c_char;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use super::last_error::{answer, code};
 use super::output::{Relocatable, Unit, copy_out};
 use super::text::{from_narrow, from_wide};
@@ -29,7 +33,13 @@ mod format {
 const LINE: usize = 64;
 const HEX_LINE: usize = 16;
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Padding is looked at here; bits left over at the end are dropped, as Windows drops them.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// `CryptStringToBinaryA`: Base64 with or without headers, hexadecimals. FALSE with ERROR_INVALID_DATA for what is not that,
 /// ERROR_INVALID_PARAMETER for other formats.
@@ -270,18 +280,7 @@ fn hex_lines(bytes: &[u8], end: &str) -> String {
 }
 
 fn to_base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for position in 0..4 {
-            match position <= group.len() {
-                true => out.push(char::from(ALPHABET[(bits >> (18 - 6 * position) & 0x3F) as usize])),
-                false => out.push('='),
-            }
-        }
-    }
-    out
+    BASE64.encode(bytes)
 }
 
 /// White space does not count; padding may be missing.
@@ -291,19 +290,10 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     let content = text.iter().position(|byte| *byte == b'=').map_or(&text[..], |end| &text[..end]);
     let padding = text.len() - content.len();
     let is_padded_wrongly = padding > 2 || (padding > 0 && !text.len().is_multiple_of(4));
-    if is_padded_wrongly || text[content.len()..].iter().any(|byte| *byte != b'=') || content.len() % 4 == 1 {
+    if is_padded_wrongly || text[content.len()..].iter().any(|byte| *byte != b'=') {
         return None;
     }
-    let mut out = Vec::with_capacity(content.len() * 3 / 4);
-    for group in content.chunks(4) {
-        let mut bits = 0_u32;
-        for byte in group {
-            bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|known| known == byte)?).ok()?;
-        }
-        bits <<= 6 * (4 - group.len());
-        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    Some(out)
+    BASE64.decode(content).ok()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -191,10 +191,11 @@ pub struct Socket {
     outbox: Arc<Mutex<Pipe>>,
     /// Most bytes a call moves.
     pub chunk: usize,
-    /// Whether every other call only says WouldBlock.
+    /// Whether every other read, and every other call that sends, only says WouldBlock.
     pub stutter: bool,
-    stuttered: bool,
+    stuttered: [bool; 2],
     pub timeout: Option<Duration>,
+    pub write_timeout: Option<Duration>,
 }
 
 pub fn sockets() -> (Socket, Socket) {
@@ -204,8 +205,9 @@ pub fn sockets() -> (Socket, Socket) {
         outbox: outbox.clone(),
         chunk: usize::MAX,
         stutter: false,
-        stuttered: false,
+        stuttered: [false; 2],
         timeout: None,
+        write_timeout: None,
     };
     (socket(&down, &up), socket(&up, &down))
 }
@@ -216,16 +218,16 @@ impl Socket {
         self.outbox.lock().unwrap().reset = true;
     }
 
-    fn stumble(&mut self) -> io::Result<()> {
-        self.stuttered = self.stutter && !self.stuttered;
-        if self.stuttered { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    fn stumble(&mut self, direction: usize) -> io::Result<()> {
+        self.stuttered[direction] = self.stutter && !self.stuttered[direction];
+        if self.stuttered[direction] { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 
 impl Read for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         assert!(!buf.is_empty(), "a read into nothing would look like the end");
-        self.stumble()?;
+        self.stumble(0)?;
         let mut inbox = self.inbox.lock().unwrap();
         let n = buf.len().min(self.chunk).min(inbox.bytes.len());
         match n {
@@ -244,7 +246,7 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stumble()?;
+        self.stumble(1)?;
         let mut outbox = self.outbox.lock().unwrap();
         if outbox.reset || self.inbox.lock().unwrap().reset {
             return Err(ErrorKind::BrokenPipe.into());
@@ -256,13 +258,13 @@ impl Write for Socket {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stumble()
+        self.stumble(1)
     }
 }
 
 impl Transport for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.stumble()?;
+        self.stumble(1)?;
         self.outbox.lock().unwrap().finished = true;
         Ok(())
     }
@@ -274,6 +276,16 @@ impl Transport for Socket {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         assert_ne!(timeout, Some(Duration::ZERO));
         self.timeout = timeout;
+        Ok(())
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.write_timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
+        self.write_timeout = timeout;
         Ok(())
     }
 }

@@ -196,6 +196,13 @@ impl ReceiveHalf {
         Ok(decrypted)
     }
 
+    /// From here on tickets and key updates are consumed by [`ReceiveHalf::decrypt`] (quiet mode): for a half whose other half is on
+    /// another thread, where nobody can make the token call that SEC_I_RENEGOTIATE asks for. A message that waits for that call already
+    /// still does.
+    pub fn consume_post_handshake(&mut self) {
+        self.mode = PostHandshake::Quiet;
+    }
+
     /// Tells the half that the transport ended, and gives the verdict. Give every complete record that was received to
     /// [`ReceiveHalf::decrypt`] first; `unprocessed` is how many received bytes are left after that.
     pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {

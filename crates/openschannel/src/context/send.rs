@@ -215,13 +215,25 @@ impl SendHalf {
     /// and the peer was not told yet, the record given is the fatal alert it is owed.
     pub fn close(mut self) -> Result<Vec<u8>, Error> {
         let mut output = TokenBuffer::allocate();
-        self.keep(Alert::CLOSE_NOTIFY);
-        self.emit_waiting(&mut output)?;
+        self.shut_down(&mut output)?;
         self.shared.end_token_calls();
         if output.is_empty() {
             return Err(Error::new(ErrorStatus::ContextExpired).because("the connection has failed before"));
         }
         Ok(output.into_vec())
+    }
+
+    /// [`SendHalf::close`] for who goes on with the half, to join it with the other one for instance: ApplyControlToken(SCHANNEL_SHUTDOWN)
+    /// and the token call, in one. Asked again it gives the same record (section 4.4 #16); after a failure the fatal alert the peer is
+    /// owed, or nothing.
+    ///
+    /// # Errors
+    /// SEC_E_INSUFFICIENT_MEMORY: `output` is too small, and nothing has changed. SEC_E_ENCRYPT_FAILURE: the key has protected as many
+    /// records as it may.
+    pub fn shut_down(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        output.clear();
+        self.keep(Alert::CLOSE_NOTIFY);
+        self.emit_waiting(output)
     }
 
     /// A record of any type and content under the current key, whatever state this half is in and without changing it: what a peer

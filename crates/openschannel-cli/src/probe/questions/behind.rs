@@ -35,6 +35,9 @@ pub(super) async fn fatal_alert(asking: &Asking) -> Asked {
     let request = asking.setup.small_request(Persistence::Close);
     let data = if asking.speaks_http() { request.as_slice() } else { DATA };
     both.extend(wire.forge(APPLICATION_DATA, data));
+    if asking.speaks_http() {
+        wire.expect_response();
+    }
     wire.send(&both, "fatal alert internal_error, and data behind it").await;
     Ok(verdict(&wire.until_end().await))
 }
@@ -54,7 +57,8 @@ pub(super) async fn unread(asking: &Asking) -> Asked {
     asking.log.add(Who::Note, "now closing while the server sends");
     let mut wire = Wire::connect_held(&asking.setup, asking.version, &asking.log, Window::Small).await?;
     let mut request = wire.take_transmit();
-    request.extend(wire.seal(&asking.setup.large_request()));
+    // Kept alive, so that it is this side's close that the server meets, and not its own.
+    request.extend(wire.seal(&asking.setup.large_request(Persistence::KeepAlive)));
     wire.expect_response();
     wire.send(&request, "Finished, GET").await;
     let begun = wire.until_data(LITTLE).await;

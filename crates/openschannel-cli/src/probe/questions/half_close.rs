@@ -23,7 +23,7 @@ pub(super) async fn small(asking: &Asking) -> Asked {
 
 pub(super) async fn large(asking: &Asking) -> Asked {
     let mut wire = Wire::connect(&asking.setup, asking.version, &asking.log).await?;
-    let request = wire.seal(&asking.setup.large_request());
+    let request = wire.seal(&asking.setup.large_request(Persistence::Close));
     wire.expect_response();
     wire.send(&request, "GET, to know the response's length").await;
     let ordinary = wire.until_response().await;
@@ -37,7 +37,7 @@ pub(super) async fn large(asking: &Asking) -> Asked {
     asking.log.add(Who::Note, format!("the response has {} bytes; now with half-close", whole.body));
     let mut wire = Wire::connect_held(&asking.setup, asking.version, &asking.log, Window::Small).await?;
     let mut all = wire.take_transmit();
-    all.extend(wire.seal(&asking.setup.large_request()));
+    all.extend(wire.seal(&asking.setup.large_request(Persistence::Close)));
     all.extend(wire.close());
     wire.expect_response();
     wire.send(&all, "Finished, GET, close_notify").await;

@@ -8,7 +8,7 @@ use crate::types::UnicodeString;
 ///
 /// # Safety
 /// `from` points to a `T`, aligned or not.
-pub(super) unsafe fn read<T: Copy>(from: *const T) -> T {
+pub(crate) unsafe fn read<T: Copy>(from: *const T) -> T {
     // SAFETY: the caller's promise.
     unsafe { from.read_unaligned() }
 }
@@ -17,7 +17,7 @@ pub(super) unsafe fn read<T: Copy>(from: *const T) -> T {
 ///
 /// # Safety
 /// `from` is null or points to `count` values, aligned or not.
-pub(super) unsafe fn read_array<T: Copy>(from: *const T, count: u32, most: usize) -> Result<Vec<T>, Error> {
+pub(crate) unsafe fn read_array<T: Copy>(from: *const T, count: u32, most: usize) -> Result<Vec<T>, Error> {
     let count = usize::try_from(count).ok().filter(|count| *count <= most).ok_or_else(invalid)?;
     if count > 0 && from.is_null() {
         return Err(invalid());
@@ -34,7 +34,7 @@ pub(super) unsafe fn read_array<T: Copy>(from: *const T, count: u32, most: usize
 ///
 /// # Safety
 /// The string's buffer is null or holds as many bytes as the string says.
-pub(super) unsafe fn read_string(string: UnicodeString) -> Result<String, Error> {
+pub(crate) unsafe fn read_string(string: UnicodeString) -> Result<String, Error> {
     let units = u32::from(string.length / 2);
     if !string.length.is_multiple_of(2) {
         return Err(invalid());
@@ -44,6 +44,6 @@ pub(super) unsafe fn read_string(string: UnicodeString) -> Result<String, Error>
     String::from_utf16(units.strip_suffix(&[0]).unwrap_or(&units)).map_err(|_| invalid())
 }
 
-pub(super) fn invalid() -> Error {
+pub(crate) fn invalid() -> Error {
     Error::new(ErrorStatus::InvalidParameter)
 }

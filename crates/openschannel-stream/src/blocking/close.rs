@@ -1,0 +1,234 @@
+//! Closing a stream over a transport that blocks, or does not.
+
+use std::io::{self, ErrorKind, Write};
+use std::time::{Duration, Instant};
+
+use super::{TlsStream, Transport};
+use crate::close::{
+    CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
+};
+use crate::error::is_retry;
+
+/// How long sending waits for room before it looks whether the peer waits for it to read: short beside a round trip's worth of
+/// patience, long beside a system call.
+const TURN: Duration = Duration::from_millis(20);
+
+/// The shortest timeout that is set on a transport: zero would stand for none, and clocks of sockets are coarse.
+const MOMENT: Duration = Duration::from_millis(1);
+
+impl<S: Transport> TlsStream<S> {
+    /// Closes the sending direction: [`TlsStream::close_notify`], then the transport's own end of sending. Reading goes on. May be
+    /// called again.
+    ///
+    /// # Errors
+    /// The transport's. That it is not connected any more is none.
+    pub fn close_write(&mut self) -> io::Result<()> {
+        self.close_notify()?;
+        self.shut_transport()
+    }
+
+    /// Closes the connection and destroys nothing: sends what waits and the close_notify, ends the transport's sending direction, and
+    /// reads on until the peer has ended too, within `budget`. What comes meanwhile, and what was received and not read before, is
+    /// thrown away and counted. The socket may be dropped afterwards.
+    ///
+    /// It does not wait for longer than the budget, not for a peer that takes nothing either, whatever timeouts the transport has;
+    /// they are set back. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
+    /// first call.
+    ///
+    /// # Errors
+    /// A [`CloseFailed`](crate::CloseFailed) with the transport's error: something could not be sent. What the peer had to say was read
+    /// all the same. That only the close_notify could not be sent, to a peer that had closed, is none. And as
+    /// [`Transport::set_read_timeout`] and [`Transport::set_write_timeout`].
+    pub fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
+        let budget = budget.into();
+        let mut closing = self.closing.take().unwrap_or_else(|| Closing::new(Instant::now(), Stage::Send));
+        let timeout = self.transport.write_timeout()?;
+        let sent = self.send_end(&mut closing, budget);
+        // A transport that is gone may refuse; it then does not wait either.
+        self.transport.set_write_timeout(timeout).ok();
+        self.finish(closing, budget, sent, &mut |_| ())
+    }
+
+    /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of [`TlsStream::close`], for who has
+    /// called [`TlsStream::close_write`]. [`ErrorKind::WouldBlock`] as there.
+    ///
+    /// # Errors
+    /// As [`Transport::set_read_timeout`].
+    pub fn linger(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
+        self.linger_with(budget, |_| ())
+    }
+
+    /// As [`TlsStream::linger`], and gives what comes to `deliver`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn linger_with(
+        &mut self,
+        budget: impl Into<CloseBudget>,
+        mut deliver: impl FnMut(&[u8]),
+    ) -> io::Result<CloseReport> {
+        let mut closing = self.closing.take().unwrap_or_else(|| Closing::new(Instant::now(), Stage::Read));
+        closing.stage = Stage::Read;
+        self.finish(closing, budget.into(), Ok(None), &mut deliver)
+    }
+
+    fn shut_transport(&mut self) -> io::Result<()> {
+        if !self.transport_shut {
+            match self.transport.shutdown_write() {
+                Err(error) if error.kind() != ErrorKind::NotConnected => return Err(self.note_reset(error)),
+                _ => self.transport_shut = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// The stages Send and Shut.
+    fn send_end(
+        &mut self,
+        closing: &mut Closing<Instant>,
+        budget: CloseBudget,
+    ) -> io::Result<Option<CloseLimit>> {
+        if closing.stage == Stage::Send {
+            let mut sent = closing.queue_close(&mut self.driver);
+            while sent.is_ok() {
+                let left = remaining(closing, budget);
+                self.transport.set_write_timeout(Some(left.clamp(MOMENT, TURN)))?;
+                let asked = Instant::now();
+                match self
+                    .send_once()
+                    .and_then(|more| if more { Ok(true) } else { self.flush().map(|()| false) })
+                {
+                    Ok(true) if left.is_zero() => return Ok(Some(CloseLimit::Time)),
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) if is_retry(&error) => {
+                        let waited = has_waited(asked, left.clamp(MOMENT, TURN));
+                        self.make_room(closing, budget)?;
+                        if remaining(closing, budget).is_zero() {
+                            return Ok(Some(CloseLimit::Time));
+                        }
+                        if !waited {
+                            return Err(error);
+                        }
+                    }
+                    Err(error) => sent = Err(error),
+                }
+            }
+            match sent {
+                Ok(()) => self.close_sent |= self.driver.closing_report().close_sent,
+                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+            }
+            closing.stage = Stage::Shut;
+        }
+        if closing.stage == Stage::Shut {
+            match self.shut_transport() {
+                Err(error) if is_retry(&error) => {
+                    return if remaining(closing, budget).is_zero() {
+                        Ok(Some(CloseLimit::Time))
+                    } else {
+                        Err(error)
+                    };
+                }
+                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+                Ok(()) => {}
+            }
+            closing.stage = Stage::Read;
+        }
+        Ok(None)
+    }
+
+    /// Sending waits: perhaps for a peer that does not read before it has written.
+    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<()> {
+        if !self.driver.is_established() || closing.received >= budget.bytes {
+            return Ok(());
+        }
+        if take_in(&mut self.driver, &mut self.discarded, &mut |_| ()) == Wanted::Input {
+            let timeout = self.transport.read_timeout()?;
+            self.transport.set_read_timeout(Some(MOMENT))?;
+            let received = self.receive();
+            self.transport.set_read_timeout(timeout).ok();
+            closing.received += received.unwrap_or(0) as u64;
+        }
+        Ok(())
+    }
+
+    /// The stage Read, and the report.
+    fn finish(
+        &mut self,
+        mut closing: Closing<Instant>,
+        budget: CloseBudget,
+        sent: io::Result<Option<CloseLimit>>,
+        deliver: &mut impl FnMut(&[u8]),
+    ) -> io::Result<CloseReport> {
+        let limit = match sent {
+            Ok(None) => {
+                let timeout = self.transport.read_timeout()?;
+                let read = self.read_to_end(&mut closing, budget, deliver);
+                self.transport.set_read_timeout(timeout).ok();
+                read
+            }
+            other => other,
+        };
+        let limit = match limit {
+            Ok(limit) => limit,
+            Err(error) => {
+                self.closing = Some(closing);
+                return Err(error);
+            }
+        };
+        closing.finish(CloseReport {
+            read_end: self.driver.closing_report().read_end,
+            close_sent: self.close_sent,
+            discarded: self.discarded,
+            limit,
+        })
+    }
+
+    fn read_to_end(
+        &mut self,
+        closing: &mut Closing<Instant>,
+        budget: CloseBudget,
+        deliver: &mut impl FnMut(&[u8]),
+    ) -> io::Result<Option<CloseLimit>> {
+        loop {
+            let wanted = take_in(&mut self.driver, &mut self.discarded, deliver);
+            if wanted == Wanted::Nothing {
+                return Ok(None);
+            }
+            let left = remaining(closing, budget);
+            let limit = match (closing.received >= budget.bytes, left.is_zero()) {
+                (true, _) => Some(CloseLimit::Bytes),
+                (false, true) => Some(CloseLimit::Time),
+                (false, false) => None,
+            };
+            if limit.is_some() {
+                return Ok(limit.filter(|_| wanted != Wanted::Leftovers));
+            }
+            let timeout = if wanted == Wanted::Leftovers { MOMENT } else { left.max(MOMENT) };
+            self.transport.set_read_timeout(Some(timeout))?;
+            let asked = Instant::now();
+            let read = match wanted {
+                Wanted::Input => self.receive(),
+                _ => self.transport.read(&mut [0; DISCARDED_AT_ONCE]),
+            };
+            match read {
+                Ok(0) if wanted != Wanted::Input => return Ok(None),
+                Ok(n) => closing.received += n as u64,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if !is_retry(&error) || wanted == Wanted::Leftovers => return Ok(None),
+                Err(error) if !has_waited(asked, timeout) => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn remaining(closing: &Closing<Instant>, budget: CloseBudget) -> Duration {
+    budget.time.saturating_sub(closing.began.elapsed())
+}
+
+/// Whether a transport that gave up has waited for the timeout that was set. One that has not does not block: it is its owner who
+/// knows when to ask again.
+fn has_waited(asked: Instant, timeout: Duration) -> bool {
+    asked.elapsed() >= timeout / 2
+}

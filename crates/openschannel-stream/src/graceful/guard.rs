@@ -1,0 +1,153 @@
+//! [`Guard`]: one connection's part in a shutdown.
+
+use std::io;
+use std::sync::Arc;
+
+use ::tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
+use ::tokio::sync::watch;
+use openschannel::alert::{Alert, AlertDescription};
+use openschannel::{ClosingReport, ReadEnd};
+
+use crate::close::CloseBudget;
+use crate::tokio::TlsStream;
+
+use super::tally::{Counters, Outcome};
+use super::{Phase, unless};
+
+/// Held by a connection's task as long as the connection lives. One that is dropped without [`Guard::report`] counts as aborted.
+#[derive(Debug)]
+#[must_use = "a guard that is dropped counts as a connection that was aborted"]
+pub struct Guard {
+    phase: watch::Receiver<Phase>,
+    counters: Arc<Counters>,
+    reported: bool,
+}
+
+/// What ended the waiting of [`Guard::idle`].
+#[derive(Debug)]
+pub enum Idle {
+    /// Data waits to be read: go on with it.
+    Data,
+    /// The peer has closed its side, or reading has failed: close.
+    PeerEnded,
+    /// The shutdown has begun: close.
+    Asked,
+}
+
+impl Guard {
+    pub(super) fn new(phase: watch::Receiver<Phase>, counters: Arc<Counters>) -> Self {
+        counters.begin();
+        Self { phase, counters, reported: false }
+    }
+
+    /// Whether the shutdown has begun: take no more work, such as another request.
+    pub fn is_asked(&self) -> bool {
+        *self.phase.borrow() >= Phase::Asked
+    }
+
+    /// Until the shutdown begins. Like the other signals it may be waited for again, and dropped at any time.
+    pub async fn asked(&self) {
+        self.reached(Phase::Asked).await;
+    }
+
+    /// Until the time for finishing is over and only that for a last word is left. What is not sent by now will not be: tell the peer
+    /// with [`Guard::give_up`].
+    pub async fn last_word(&self) {
+        self.reached(Phase::LastWord).await;
+    }
+
+    /// Until all time is over. The task should end and drop the connection.
+    pub async fn over(&self) {
+        self.reached(Phase::Over).await;
+    }
+
+    /// Waits with a stream that has nothing to do, such as one kept for the next request.
+    pub async fn idle<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut TlsStream<S>) -> Idle {
+        let read = async { stream.fill_buf().await.is_ok_and(|data| !data.is_empty()) };
+        match unless(self.asked(), read).await {
+            Some(true) => Idle::Data,
+            Some(false) => Idle::PeerEnded,
+            None => Idle::Asked,
+        }
+    }
+
+    /// Closes in order: close_notify behind what waits, the transport's own end of sending, and the peer's end within `budget`. Its
+    /// time is for sending, and again for the peer's end. At [`Guard::last_word`] it gives up.
+    ///
+    /// # Errors
+    /// Not everything could be sent. A peer that has ended in order by itself and let go is none: it needs no answer.
+    pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut TlsStream<S>,
+        budget: impl Into<CloseBudget>,
+    ) -> io::Result<()> {
+        let budget = budget.into();
+        let orderly = async {
+            let closed =
+                ::tokio::time::timeout(budget.time, stream.close_write()).await.unwrap_or_else(|_| {
+                    Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no more bytes"))
+                });
+            // After a failure its alert has taken the close_notify's place. Where nothing can be sent any more, what the peer has sent
+            // still says why.
+            stream.linger(budget).await;
+            closed
+        };
+        let closed = match unless(self.last_word(), orderly).await {
+            Some(closed) => closed,
+            None => {
+                self.give_up(stream).await;
+                match stream.report().close_sent && stream.driver().transmit().is_empty() {
+                    true => Ok(()),
+                    false => Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the shutdown left no time to close in order",
+                    )),
+                }
+            }
+        };
+        match stream.report().read_end {
+            ReadEnd::Clean => Ok(()),
+            _ => closed,
+        }
+    }
+
+    /// The last word of a connection that is not done: an alert behind what was sent, so that its end is taken neither for an end in
+    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`].
+    pub async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut TlsStream<S>) {
+        if !stream.report().close_sent {
+            stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
+        }
+        unless(self.over(), stream.close_write()).await;
+    }
+
+    /// Counts the connection as its report has it: in order if both sides ended so, and otherwise by how reading ended.
+    pub fn report(self, report: &ClosingReport) {
+        self.count(Outcome::of(report), report);
+    }
+
+    /// Counts the connection as failed, whatever its report says: what was asked of it was not done.
+    pub fn report_failed(self, report: &ClosingReport) {
+        self.count(Outcome::Failed, report);
+    }
+
+    fn count(mut self, outcome: Outcome, report: &ClosingReport) {
+        self.counters.end(outcome, report.bytes_sent, report.bytes_received);
+        self.reported = true;
+    }
+
+    async fn reached(&self, phase: Phase) {
+        let mut watched = self.phase.clone();
+        if watched.wait_for(|now| *now >= phase).await.is_err() {
+            // Whoever could ask is gone: nobody will.
+            std::future::pending().await
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.reported {
+            self.counters.end(Outcome::Aborted, 0, 0);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Owning the two directions of a stream apart.
+
+use std::fmt;
+use std::io;
+use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+
+/// A transport whose directions can be owned apart, so that two threads or tasks use them without a common lock.
+///
+/// A type of one's own that has no such halves can still be shared: `tokio::io::split` and `Arc<Mutex<_>>` work on the whole stream.
+pub trait SplitTransport: Sized {
+    /// What is read from.
+    type ReadHalf;
+    /// What is written to. Dropping it may end the direction, as tokio's does, or not, as a duplicate of a descriptor does.
+    type WriteHalf;
+
+    /// The two halves.
+    ///
+    /// # Errors
+    /// The transport itself and why: a duplicate of a descriptor could not be had.
+    fn split(self) -> Result<(Self::ReadHalf, Self::WriteHalf), SplitError<Self>>;
+
+    /// The opposite of [`SplitTransport::split`].
+    ///
+    /// # Errors
+    /// Both halves: they are not of one transport, as far as it can tell.
+    fn reunite(
+        read: Self::ReadHalf,
+        write: Self::WriteHalf,
+    ) -> Result<Self, (Self::ReadHalf, Self::WriteHalf)>;
+}
+
+macro_rules! duplicated {
+    ($($(#[$attribute:meta])* $socket:ty),*) => {$(
+        /// Both halves are duplicates of one socket; the last that is dropped closes it.
+        $(#[$attribute])*
+        impl SplitTransport for $socket {
+            type ReadHalf = Self;
+            type WriteHalf = Self;
+
+            fn split(self) -> Result<(Self, Self), SplitError<Self>> {
+                match self.try_clone() {
+                    Ok(twin) => Ok((self, twin)),
+                    Err(error) => Err(SplitError::new(self, error)),
+                }
+            }
+
+            fn reunite(read: Self, _write: Self) -> Result<Self, (Self, Self)> {
+                Ok(read)
+            }
+        }
+    )*};
+}
+
+duplicated!(
+    TcpStream,
+    #[cfg(unix)]
+    UnixStream
+);
+
+#[cfg(feature = "tokio")]
+macro_rules! owned_halves {
+    ($($(#[$attribute:meta])* $socket:ty, $module:ident);*) => {$(
+        $(#[$attribute])*
+        impl SplitTransport for $socket {
+            type ReadHalf = ::tokio::net::$module::OwnedReadHalf;
+            type WriteHalf = ::tokio::net::$module::OwnedWriteHalf;
+
+            fn split(self) -> Result<(Self::ReadHalf, Self::WriteHalf), SplitError<Self>> {
+                Ok(self.into_split())
+            }
+
+            fn reunite(
+                read: Self::ReadHalf,
+                write: Self::WriteHalf,
+            ) -> Result<Self, (Self::ReadHalf, Self::WriteHalf)> {
+                read.reunite(write).map_err(|::tokio::net::$module::ReuniteError(read, write)| (read, write))
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "tokio")]
+owned_halves!(
+    ::tokio::net::TcpStream, tcp;
+    #[cfg(unix)]
+    ::tokio::net::UnixStream, unix
+);
+
+/// Something could not be split, and is as it was.
+pub struct SplitError<T> {
+    whole: T,
+    error: io::Error,
+}
+
+impl<T> SplitError<T> {
+    /// For transports of one's own.
+    pub fn new(whole: T, error: io::Error) -> Self {
+        Self { whole, error }
+    }
+
+    /// What was to be split, and why it was not.
+    pub fn into_parts(self) -> (T, io::Error) {
+        (self.whole, self.error)
+    }
+}
+
+impl<T> fmt::Debug for SplitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SplitError").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for SplitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stream cannot be split: {}", self.error)
+    }
+}
+
+impl<T> std::error::Error for SplitError<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl<T> From<SplitError<T>> for io::Error {
+    fn from(error: SplitError<T>) -> Self {
+        error.error
+    }
+}

@@ -1,0 +1,148 @@
+//! Closing a stream over an asynchronous transport.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::time::{Instant, timeout_at};
+
+use super::{Sender, TlsStream};
+use crate::close::{
+    CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
+};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
+    /// Closes the connection and destroys nothing: sends what waits and the close_notify, ends the transport's sending direction, and
+    /// reads on until the peer has ended too, within `budget`. What comes meanwhile, and what was received and not read before, is
+    /// thrown away and counted. The socket may be dropped afterwards.
+    ///
+    /// It does not wait for longer than the budget, not for a peer that takes nothing either. The future may be dropped: another call
+    /// goes on, and the time counts from the first. It wants a runtime with a timer.
+    ///
+    /// # Errors
+    /// A [`CloseFailed`](crate::CloseFailed) with the transport's error: something could not be sent. What the peer had to say was read
+    /// all the same. That only the close_notify could not be sent, to a peer that had closed, is none.
+    ///
+    /// # Panics
+    /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
+    pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
+        self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Send));
+        let limit = self.within(budget.into(), &mut |_| ()).await;
+        let report = self.close_report(limit);
+        self.closing.take().map_or(Ok(report), |closing| closing.finish(report))
+    }
+
+    /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of [`TlsStream::close`], for who has
+    /// called [`TlsStream::close_write`]. It wants a runtime with a timer, and panics without.
+    pub async fn linger(&mut self, budget: impl Into<CloseBudget>) -> CloseReport {
+        self.linger_with(budget, |_| ()).await
+    }
+
+    /// As [`TlsStream::linger`], and gives what comes to `deliver`.
+    pub async fn linger_with(
+        &mut self,
+        budget: impl Into<CloseBudget>,
+        mut deliver: impl FnMut(&[u8]),
+    ) -> CloseReport {
+        let budget = budget.into();
+        let closing = self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Read));
+        closing.stage = Stage::Read;
+        let limit = self.within(budget, &mut deliver).await;
+        self.closing = None;
+        self.close_report(limit)
+    }
+
+    async fn within(&mut self, budget: CloseBudget, deliver: &mut impl FnMut(&[u8])) -> Option<CloseLimit> {
+        let began = self.closing.as_ref().map_or_else(Instant::now, |closing| closing.began);
+        let closing = poll_fn(|cx| self.poll_close(cx, budget.bytes, deliver));
+        match began.checked_add(budget.time) {
+            Some(deadline) => timeout_at(deadline, closing).await.unwrap_or(Some(CloseLimit::Time)),
+            None => closing.await,
+        }
+    }
+
+    fn close_report(&self, limit: Option<CloseLimit>) -> CloseReport {
+        CloseReport {
+            read_end: self.driver.closing_report().read_end,
+            close_sent: self.close_sent,
+            discarded: self.discarded,
+            limit,
+        }
+    }
+
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: u64,
+        deliver: &mut impl FnMut(&[u8]),
+    ) -> Poll<Option<CloseLimit>> {
+        // It lies apart from the rest while both are worked on.
+        let Some(mut closing) = self.closing.take() else { return Poll::Ready(None) };
+        let polled = match self.poll_send_end(cx, &mut closing) {
+            Poll::Ready(()) => self.poll_peers_end(cx, &mut closing, bytes, deliver),
+            Poll::Pending => {
+                // Perhaps for a peer that does not read before it has written.
+                if self.driver.is_established() {
+                    let _whatever_comes = self.poll_peers_end(cx, &mut closing, bytes, deliver);
+                }
+                Poll::Pending
+            }
+        };
+        self.closing = Some(closing);
+        polled
+    }
+
+    /// The stages Send and Shut.
+    fn poll_send_end(&mut self, cx: &mut Context<'_>, closing: &mut Closing<Instant>) -> Poll<()> {
+        if closing.stage == Stage::Send {
+            let sent = match closing.queue_close(&mut self.driver) {
+                Ok(()) => ready!(self.poll_send(cx, Sender::Writer)),
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(()) => self.close_sent |= self.driver.closing_report().close_sent,
+                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+            }
+            closing.stage = Stage::Shut;
+        }
+        if closing.stage == Stage::Shut {
+            if let Err(error) = ready!(self.poll_shut_transport(cx)) {
+                closing.sending_failed(error, &self.driver, self.unflushed);
+            }
+            closing.stage = Stage::Read;
+        }
+        Poll::Ready(())
+    }
+
+    /// The stage Read.
+    fn poll_peers_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        closing: &mut Closing<Instant>,
+        bytes: u64,
+        deliver: &mut impl FnMut(&[u8]),
+    ) -> Poll<Option<CloseLimit>> {
+        loop {
+            let wanted = take_in(&mut self.driver, &mut self.discarded, deliver);
+            match wanted {
+                Wanted::Nothing => return Poll::Ready(None),
+                Wanted::Leftovers if closing.received >= bytes => return Poll::Ready(None),
+                _ if closing.received >= bytes => return Poll::Ready(Some(CloseLimit::Bytes)),
+                Wanted::Input => closing.received += ready!(self.poll_receive(cx)) as u64,
+                Wanted::Anything | Wanted::Leftovers => {
+                    let mut nobody = [0; DISCARDED_AT_ONCE];
+                    let mut space = ReadBuf::new(&mut nobody);
+                    match Pin::new(&mut self.transport).poll_read(cx, &mut space) {
+                        Poll::Pending if wanted == Wanted::Anything => return Poll::Pending,
+                        Poll::Ready(Ok(())) if !space.filled().is_empty() => {
+                            closing.received += space.filled().len() as u64;
+                        }
+                        _ => return Poll::Ready(None),
+                    }
+                }
+            }
+        }
+    }
+}
