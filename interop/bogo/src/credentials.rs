@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use openschannel::alert::AlertDescription;
 use openschannel::credentials::{
     CipherSuite, ClientAuth, ClientSession, ClientSessionStore, Clock, Identity, InboundCredentials,
     KeyAlgorithm, MemoryClientSessions, NamedGroup, OutboundCredentials, PeerChain, PeerVerifier, PrivateKey,
@@ -32,6 +33,8 @@ pub(crate) enum Side {
 pub(crate) struct Shared {
     pub(crate) clock: Arc<ShiftedClock>,
     pub(crate) sessions: Arc<CountingSessions>,
+    /// The alert by which the next peer is refused, if it is.
+    pub(crate) verdict: Arc<Mutex<Option<AlertDescription>>>,
     /// The stapled OCSP response that came last.
     pub(crate) ocsp: Arc<Mutex<Vec<u8>>>,
 }
@@ -47,7 +50,7 @@ impl Credentials {
         let leaves =
             identities.iter().map(|identity| identity.chain().next().unwrap_or_default().to_vec()).collect();
         let verifier = Verifier {
-            refuse: settings.refuse_peer,
+            verdict: Arc::clone(&shared.verdict),
             root_hints: settings.root_hints.clone(),
             ocsp: Arc::clone(&shared.ocsp),
         };
@@ -183,10 +186,10 @@ impl PrivateKey for Choosy {
     }
 }
 
-/// Accepts every chain, or with `-verify-fail` none.
+/// Accepts every chain, or none.
 #[derive(Debug)]
 struct Verifier {
-    refuse: bool,
+    verdict: Arc<Mutex<Option<AlertDescription>>>,
     root_hints: Vec<Vec<u8>>,
     ocsp: Arc<Mutex<Vec<u8>>>,
 }
@@ -194,10 +197,13 @@ struct Verifier {
 impl PeerVerifier for Verifier {
     fn verify(&self, peer: &PeerChain<'_>) -> Result<(), Rejection> {
         *lock(&self.ocsp) = peer.ocsp.to_vec();
-        if self.refuse {
-            return Err(Rejection::new(ErrorStatus::CertUnknown).because("the flags say so"));
+        match *lock(&self.verdict) {
+            Some(alert) => {
+                let rejection = Rejection::new(ErrorStatus::CertUnknown).with_alert(alert);
+                Err(rejection.because("the shim was told to refuse every peer"))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn root_hints(&self) -> Vec<Vec<u8>> {

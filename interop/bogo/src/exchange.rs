@@ -7,7 +7,7 @@ use openschannel::alert::{Alert, AlertDescription};
 use openschannel::attributes::Protocol;
 use openschannel::status::Error;
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, TransportEnd};
-use openschannel_stream::{Advance, Driver, Plaintext};
+use openschannel_stream::{Advance, Driver, Plaintext, ReceiveDriver, SendDriver};
 
 use crate::credentials::{Credentials, Shared, Side};
 use crate::expectations;
@@ -35,78 +35,86 @@ pub(crate) fn run(
     resumed: bool,
 ) -> Result<(), String> {
     let mut socket = connect(test).map_err(|error| format!("cannot connect: {error}"))?;
-    let driver = begin(options, credentials, test.resume_count > 0)?;
-    let step = if options.actions.byte_by_byte { 1 } else { usize::MAX };
-    let mut connection = Connection { driver, socket: &socket, step, held: false };
-    let outcome = talk(&mut connection, options, credentials, shared, resumed);
-    // The alert of a failure waits here.
-    let sent = connection.send();
+    let sessions_before = shared.sessions.came();
+    let mut driver = begin(options, credentials, test.resume_count > 0)?;
+    let established = handshake(&mut driver, &socket, &options.actions);
+    // The alert of a failure waits here; that of a connection which is closed cannot be sent, and nobody waits for it.
+    send_all(&mut &socket, driver.transmit(), usize::MAX).ok();
+    let sent = driver.transmit().len();
+    driver.transmitted(sent);
+    let outcome = established.and_then(|()| {
+        let (send, receive) = driver.split().map_err(|_| "the handshake is not finished".to_owned())?;
+        let step = options.actions.step();
+        let mut connection = Connection { send, receive, socket: &socket, step, held: false };
+        let outcome =
+            expectations::check(connection.send.attributes(), options, credentials, shared, resumed)
+                .and_then(|()| talk(&mut connection, options))
+                .and_then(|end| {
+                    session_came(&connection, test, options, shared.sessions.came() > sessions_before)?;
+                    shut_down(&mut connection, &options.actions, end)
+                });
+        connection.send.catch_up();
+        connection.flush().ok();
+        outcome
+    });
     drain(&mut socket);
-    drop(sent);
     outcome
 }
 
-fn talk(
-    connection: &mut Connection<'_>,
-    options: &Options,
-    credentials: &Credentials,
-    shared: &Shared,
-    resumed: bool,
-) -> Result<(), String> {
-    let Options { actions, expectations, .. } = options;
-    let sessions_before = shared.sessions.came();
-    connection.handshake(actions)?;
-    expectations::check(&connection.driver, expectations, credentials, shared, resumed)?;
+fn talk(connection: &mut Connection<'_>, options: &Options) -> Result<ReadEnd, String> {
+    let actions = &options.actions;
     if actions.export_length > 0 {
         let context = actions.use_export_context.then_some(actions.export_context.as_bytes());
         let mut exported = vec![0; actions.export_length];
-        let attributes = connection.driver.attributes().map_err(describe)?;
+        let attributes = connection.send.attributes();
         attributes
             .export_keying_material(actions.export_label.as_bytes(), context, &mut exported)
             .map_err(describe)?;
         connection.write(&exported)?;
     }
     if actions.tls_unique {
-        let bindings =
-            connection.driver.attributes().map_err(describe)?.unique_bindings().map_err(describe)?;
+        let bindings = connection.send.attributes().unique_bindings().map_err(describe)?;
         connection.write(bindings.strip_prefix(b"tls-unique:").unwrap_or(&bindings))?;
     }
     if actions.send_alert {
         let alert = Alert::fatal(AlertDescription::DECOMPRESSION_FAILURE);
-        return connection.driver.send_alert(alert).map_err(describe);
+        connection.send.send_alert(alert).map_err(describe)?;
+        return Ok(ReadEnd::Open);
     }
-    let mut end = ReadEnd::Open;
     if actions.write_different_record_sizes {
         for size in RECORD_SIZES {
             connection.write(&vec![RECORD_FILL; size])?;
         }
-    } else {
-        write_greeting(connection, actions)?;
-        if !actions.shuts_down {
-            end = echo(connection, actions)?;
-        }
+        return Ok(ReadEnd::Open);
     }
-    let protocol = connection.driver.attributes().map_err(describe)?.protocol();
-    let client = matches!(credentials.side, Side::Client(_));
-    if client && protocol == Protocol::Tls13 {
-        let expected =
-            !expectations.no_session && !actions.shuts_down && !actions.write_different_record_sizes;
-        if expected && shared.sessions.came() == sessions_before {
-            return Err("expectation: no session came".to_owned());
-        }
+    write_greeting(connection, actions)?;
+    if actions.shuts_down { Ok(ReadEnd::Open) } else { echo(connection, actions) }
+}
+
+/// Sessions are kept by the name connected to, and TLS 1.3's come with the data.
+fn session_came(
+    connection: &Connection<'_>,
+    test: &Test,
+    options: &Options,
+    came: bool,
+) -> Result<(), String> {
+    let Options { settings, actions, expectations } = options;
+    let with_data = connection.send.attributes().protocol() == Protocol::Tls13
+        && target(options, test.resume_count > 0).is_some()
+        && !(actions.shuts_down || actions.send_alert || actions.write_different_record_sizes)
+        && !expectations.no_session;
+    if !settings.server && (with_data || expectations.ticket_renewal) && !came {
+        return Err("expectation: no session came".to_owned());
     }
-    if client && expectations.ticket_renewal && shared.sessions.came() == sessions_before {
-        return Err("expectation: the ticket was not renewed".to_owned());
-    }
-    shut_down(connection, actions, end)
+    Ok(())
 }
 
 fn write_greeting(connection: &mut Connection<'_>, actions: &Actions) -> Result<(), String> {
     let greeting = actions.initial_write.as_deref().unwrap_or(GREETING).as_bytes();
     if actions.read_with_unfinished_write {
         // The record is there, and only its first byte goes out before something was read.
-        connection.driver.write(greeting).map_err(describe)?;
-        connection.send_at_most(1)?;
+        connection.send.write(greeting).map_err(describe)?;
+        connection.flush_at_most(1)?;
         connection.held = true;
     } else if actions.writes_first {
         for _ in 0..actions.repeat_initial_write.unwrap_or(1) {
@@ -128,11 +136,11 @@ fn echo(connection: &mut Connection<'_>, actions: &Actions) -> Result<ReadEnd, S
             Received::End(end) => return Ok(end),
         };
         if actions.export_between_reads {
-            let attributes = connection.driver.attributes().map_err(describe)?;
+            let attributes = connection.send.attributes();
             attributes.export_keying_material(b"between reads", None, &mut [0; 1]).map_err(describe)?;
         }
         connection.held = false;
-        connection.send()?;
+        connection.flush()?;
         if actions.key_update {
             connection.key_update()?;
         }
@@ -145,8 +153,8 @@ fn echo(connection: &mut Connection<'_>, actions: &Actions) -> Result<ReadEnd, S
 
 /// Ends the own direction; with `-check-close-notify` both, by what the runner sends.
 fn shut_down(connection: &mut Connection<'_>, actions: &Actions, mut end: ReadEnd) -> Result<(), String> {
-    connection.driver.close_write().map_err(describe)?;
-    if let Err(failure) = connection.send()
+    connection.send.close_write().map_err(describe)?;
+    if let Err(failure) = connection.flush()
         && actions.check_close_notify
     {
         return Err(failure);
@@ -168,14 +176,39 @@ fn shut_down(connection: &mut Connection<'_>, actions: &Actions, mut end: ReadEn
 }
 
 fn begin(options: &Options, credentials: &Credentials, resumes: bool) -> Result<Driver, String> {
-    let context = ContextOptions::default();
+    let mut context = ContextOptions::default();
     match &credentials.side {
         Side::Server(credentials) => Ok(Driver::server(credentials, &context)),
         Side::Client(credentials) => {
-            let target = options.actions.host_name.as_deref().or(if resumes { Some(TARGET) } else { None });
-            Driver::client(credentials, target, &context).map_err(describe)
+            // Without -verify-peer BoringSSL's clients ask their verifier and go on whatever it says.
+            context.deferred_validation = !options.settings.request_certificate;
+            Driver::client(credentials, target(options, resumes), &context).map_err(describe)
         }
     }
+}
+
+fn target(options: &Options, resumes: bool) -> Option<&str> {
+    options.actions.host_name.as_deref().or(if resumes { Some(TARGET) } else { None })
+}
+
+fn handshake(driver: &mut Driver, mut socket: &TcpStream, actions: &Actions) -> Result<(), String> {
+    loop {
+        let advance = driver.advance();
+        let sent = send_all(&mut socket, driver.transmit(), usize::MAX)?;
+        driver.transmitted(sent);
+        match advance.map_err(describe)? {
+            Advance::Established => break,
+            Advance::NeedsReceive => match receive(&mut socket, driver.receive_space(), actions.step()) {
+                Ok(n) => driver.received(n),
+                Err(end) => driver.transport_ended(end),
+            },
+            Advance::Ended(end) => return Err(format!("the handshake ended: {end:?}")),
+        }
+    }
+    if actions.advance_twice && !matches!(driver.advance(), Ok(Advance::Established)) {
+        return Err("the second handshake call was not idle".to_owned());
+    }
+    Ok(())
 }
 
 fn connect(test: &Test) -> std::io::Result<TcpStream> {
@@ -203,9 +236,11 @@ enum Received {
     End(ReadEnd),
 }
 
-/// A driver and its socket.
+/// The two directions and their socket. They are apart so that what the peer asks of us, the answer to a KeyUpdate, waits for the next
+/// write, as BoringSSL's does.
 struct Connection<'a> {
-    driver: Driver,
+    send: SendDriver,
+    receive: ReceiveDriver,
     socket: &'a TcpStream,
     /// Most bytes of one read from the socket.
     step: usize,
@@ -214,91 +249,74 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    fn handshake(&mut self, actions: &Actions) -> Result<(), String> {
-        loop {
-            let advance = self.driver.advance();
-            self.send()?;
-            match advance.map_err(describe)? {
-                Advance::Established => break,
-                Advance::NeedsReceive => self.receive()?,
-                Advance::Ended(end) => return Err(format!("the handshake ended: {end:?}")),
-            }
-        }
-        if actions.advance_twice && !matches!(self.driver.advance(), Ok(Advance::Established)) {
-            return Err("the second handshake call was not idle".to_owned());
-        }
-        Ok(())
-    }
-
     fn read(&mut self, size: usize, peek: bool) -> Result<Received, String> {
         loop {
-            let received = match self.driver.fill_plaintext() {
-                Ok(Plaintext::NeedsReceive) => None,
-                Ok(Plaintext::End(end)) => Some(Received::End(end)),
-                Ok(Plaintext::Data(data)) => Some(Received::Data(data[..data.len().min(size)].to_vec())),
-                Err(error) => {
-                    self.send()?;
-                    return Err(describe(error));
+            let data = match self.receive.fill_plaintext().map_err(describe)? {
+                Plaintext::Data(data) => data[..data.len().min(size)].to_vec(),
+                Plaintext::NeedsReceive => {
+                    match receive(&mut self.socket, self.receive.receive_space(), self.step) {
+                        Ok(n) => self.receive.received(n),
+                        Err(end) => self.receive.transport_ended(end),
+                    }
+                    continue;
                 }
-            };
-            self.send()?;
-            match received {
-                None => self.receive()?,
-                Some(Received::End(end @ (ReadEnd::Reset | ReadEnd::Open))) => {
+                Plaintext::End(end @ (ReadEnd::Reset | ReadEnd::Open)) => {
                     return Err(format!("the transport failed: {end:?}"));
                 }
-                Some(Received::End(end)) => return Ok(Received::End(end)),
-                Some(Received::Data(data)) => {
-                    if peek {
-                        let again = self.driver.fill_plaintext().map_err(describe)?;
-                        if !matches!(again, Plaintext::Data(seen) if seen.starts_with(&data)) {
-                            return Err("what was looked at twice differs".to_owned());
-                        }
-                    }
-                    self.driver.consume(data.len());
-                    return Ok(Received::Data(data));
+                Plaintext::End(end) => return Ok(Received::End(end)),
+            };
+            if peek {
+                let again = self.receive.fill_plaintext().map_err(describe)?;
+                if !matches!(again, Plaintext::Data(seen) if seen.starts_with(&data)) {
+                    return Err("what was looked at twice differs".to_owned());
                 }
             }
+            self.receive.consume(data.len());
+            return Ok(Received::Data(data));
         }
     }
 
     fn write(&mut self, mut data: &[u8]) -> Result<(), String> {
         while !data.is_empty() {
-            let written = self.driver.write(data).map_err(describe)?;
+            let written = self.send.write(data).map_err(describe)?;
             data = &data[written..];
-            self.send()?;
+            self.flush()?;
         }
         Ok(())
     }
 
     fn key_update(&mut self) -> Result<(), String> {
-        self.driver.key_update(KeyUpdateRequest::NotRequested).map_err(describe)?;
-        self.send()
+        self.send.key_update(KeyUpdateRequest::NotRequested).map_err(describe)?;
+        self.flush()
     }
 
-    fn receive(&mut self) -> Result<(), String> {
-        let space = self.driver.receive_space();
-        let room = space.len().min(self.step);
-        match self.socket.read(&mut space[..room]) {
-            Ok(0) => self.driver.transport_ended(TransportEnd::Eof),
-            Ok(n) => self.driver.received(n),
+    fn flush(&mut self) -> Result<(), String> {
+        if self.held { Ok(()) } else { self.flush_at_most(usize::MAX) }
+    }
+
+    fn flush_at_most(&mut self, most: usize) -> Result<(), String> {
+        let sent = send_all(&mut self.socket, self.send.transmit(), most)?;
+        self.send.transmitted(sent);
+        Ok(())
+    }
+}
+
+fn receive(socket: &mut &TcpStream, space: &mut [u8], step: usize) -> Result<usize, TransportEnd> {
+    let room = space.len().min(step);
+    loop {
+        match socket.read(&mut space[..room]) {
+            Ok(0) => return Err(TransportEnd::Eof),
+            Ok(n) => return Ok(n),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.driver.transport_ended(TransportEnd::Reset),
+            Err(_) => return Err(TransportEnd::Reset),
         }
-        Ok(())
     }
+}
 
-    fn send(&mut self) -> Result<(), String> {
-        if self.held { Ok(()) } else { self.send_at_most(usize::MAX) }
-    }
-
-    fn send_at_most(&mut self, most: usize) -> Result<(), String> {
-        let waiting = self.driver.transmit();
-        let sent = waiting.len().min(most);
-        self.socket.write_all(&waiting[..sent]).map_err(|error| format!("cannot send: {error}"))?;
-        self.driver.transmitted(sent);
-        Ok(())
-    }
+fn send_all(socket: &mut &TcpStream, waiting: &[u8], most: usize) -> Result<usize, String> {
+    let length = waiting.len().min(most);
+    socket.write_all(&waiting[..length]).map_err(|error| format!("cannot send: {error}"))?;
+    Ok(length)
 }
 
 /// The status, what the peer was told or told us, and the reason: what the error map of the runner knows.

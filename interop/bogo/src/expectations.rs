@@ -1,29 +1,33 @@
 //! What has to be true of a connection once its handshake is finished.
 
 use openschannel::attributes::{Attributes, Protocol};
-use openschannel_stream::Driver;
 
 use crate::credentials::{Credentials, Shared, Side, lock};
-use crate::flags::Expectations;
+use crate::flags::{Expectations, Options};
 
 /// extended_master_secret (RFC 7627) and renegotiation_info (RFC 5746).
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const RENEGOTIATION_INFO: u16 = 0xff01;
 
 pub(crate) fn check(
-    driver: &Driver,
-    expected: &Expectations,
+    attributes: &Attributes,
+    options: &Options,
     credentials: &Credentials,
     shared: &Shared,
     resumed: bool,
 ) -> Result<(), String> {
-    let attributes = driver.attributes().map_err(|error| error.to_string())?;
+    let expected = &options.expectations;
     if expected.handshake_never_done {
         return Err("expectation: the handshake was finished".to_owned());
     }
     negotiated(attributes, expected)?;
     session(attributes, expected, resumed)?;
     certificates(attributes, expected, credentials)?;
+    if expected.verify_result
+        && let Some(result) = attributes.validation_result()
+    {
+        same("the peer was found good", result.is_ok(), !options.actions.refuse_peer)?;
+    }
     if let Some(response) = &expected.ocsp_response {
         same("the OCSP response", &*lock(&shared.ocsp), response)?;
     }

@@ -39,7 +39,6 @@ pub(crate) struct Settings {
     pub(crate) request_certificate: bool,
     pub(crate) require_certificate: bool,
     pub(crate) root_hints: Vec<Vec<u8>>,
-    pub(crate) refuse_peer: bool,
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) no_tickets: bool,
 }
@@ -56,6 +55,8 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Actions {
     pub(crate) host_name: Option<String>,
+    pub(crate) refuse_peer: bool,
+    pub(crate) custom_verifier: bool,
     pub(crate) byte_by_byte: bool,
     pub(crate) advance_twice: bool,
     pub(crate) export_length: usize,
@@ -101,6 +102,7 @@ pub(crate) struct Expectations {
     pub(crate) client_ca_list: Option<Vec<Vec<u8>>>,
     pub(crate) selected_certificate: Option<i32>,
     pub(crate) handshake_never_done: bool,
+    pub(crate) verify_result: bool,
 }
 
 /// What became of the command line.
@@ -154,6 +156,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Parse
             }
         }
     }
+    if [&test.initial, &test.resumed].into_iter().any(|options| options.settings.certificates.len() > 1)
+        && !test.initial.settings.server
+    {
+        let reason = "a client has one certificate";
+        return Ok(Parsed::Unimplemented(format!("-new-x509-credential: {reason}")));
+    }
     Ok(Parsed::Test(Box::new(test)))
 }
 
@@ -206,7 +214,8 @@ fn set(options: &mut Options, name: &str, value: &mut Value<'_>) -> Result<(), U
         "-verify-peer" => settings.request_certificate = true,
         "-require-any-client-certificate" => settings.require_certificate = true,
         "-use-client-ca-list" => settings.root_hints = value.names()?,
-        "-verify-fail" => settings.refuse_peer = true,
+        "-use-custom-verify-callback" => actions.custom_verifier = true,
+        "-verify-fail" => actions.refuse_peer = true,
         "-advertise-alpn" => settings.alpn = value.length_prefixed()?,
         "-select-alpn" => settings.alpn = vec![value.text()?.into_bytes()],
         "-decline-alpn" => settings.alpn.clear(),
@@ -256,10 +265,18 @@ fn set(options: &mut Options, name: &str, value: &mut Value<'_>) -> Result<(), U
         "-expect-peer-verify-pref" => expectations.peer_schemes.push(value.number()?),
         "-expect-client-ca-list" => expectations.client_ca_list = Some(value.names()?),
         "-expect-selected-credential" => expectations.selected_certificate = Some(value.number()?),
+        "-expect-verify-result" => expectations.verify_result = true,
         "-handshake-never-done" => expectations.handshake_never_done = true,
         _ => return Err(Unknown(format!("{name}: not decided what to do about it"))),
     }
     Ok(())
+}
+
+impl Actions {
+    /// Most bytes to take from the transport at a time.
+    pub(crate) fn step(&self) -> usize {
+        if self.byte_by_byte { 1 } else { usize::MAX }
+    }
 }
 
 impl Settings {

@@ -24,6 +24,8 @@ mod reasons;
 
 use std::process::ExitCode;
 
+use openschannel::alert::AlertDescription;
+
 use credentials::{Credentials, Shared};
 use flags::{Parsed, Test};
 
@@ -64,6 +66,13 @@ fn run(test: &Test) -> Result<(), String> {
             Some(before) if before.settings() == &options.settings => before,
             _ => Credentials::acquire(&options.settings, &shared)?,
         };
+        // BoringSSL has two kinds of verifiers, and each its own alert for a refusal that gives no reason.
+        *credentials::lock(&shared.verdict) =
+            match (options.actions.refuse_peer, options.actions.custom_verifier) {
+                (false, _) => None,
+                (true, false) => Some(AlertDescription::HANDSHAKE_FAILURE),
+                (true, true) => Some(AlertDescription::CERTIFICATE_UNKNOWN),
+            };
         let connected = exchange::run(test, options, &current, &shared, connection > 0);
         connected.map_err(|failure| format!("connection {}: {failure}", connection + 1))?;
         shared.clock.advance(options.actions.resumption_delay);

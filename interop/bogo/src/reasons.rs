@@ -234,7 +234,7 @@ const UNIMPLEMENTED: Reasons = &[
             "-no-server-name-ack",
         ],
     ),
-    ("handshakes stay in one process", &["-handshake-hints", "-handshaker-resume"]),
+    ("handshakes stay in one process", &["-handshake-hints", "-handshaker-resume", "-allow-hint-mismatch"]),
     ("made for people at a terminal", &["-wait-for-debugger"]),
 ];
 
@@ -242,12 +242,7 @@ const NO_EFFECT: Reasons = &[
     ("older versions do not exist here", &["-no-tls1", "-no-tls11"]),
     (
         "another of BoringSSL's ways to configure the same",
-        &[
-            "-use-custom-verify-callback",
-            "-use-old-client-cert-callback",
-            "-use-early-callback",
-            "-implicit-handshake",
-        ],
+        &["-use-old-client-cert-callback", "-use-early-callback", "-implicit-handshake"],
     ),
     (
         "always so",
@@ -260,7 +255,6 @@ const NO_EFFECT: Reasons = &[
             "-expect-no-offer-early-data",
         ],
     ),
-    ("the shim's own verifier gives the result", &["-expect-verify-result"]),
 ];
 
 const NOT_CHECKED: Reasons = &[
