@@ -28,6 +28,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// # Panics
     /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
+        if !self.outgoing.shut {
+            // A lingering that was dropped is no close that was begun: it has sent nothing.
+            self.closing.take_if(|closing| closing.stage == Stage::Read);
+        }
         self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Send));
         let limit = self.within(budget.into(), &mut |_| ()).await;
         let report = self.close_report(limit);
@@ -66,8 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn close_report(&self, limit: Option<CloseLimit>) -> CloseReport {
         CloseReport {
             read_end: self.driver.closing_report().read_end,
-            close_sent: self.close_sent,
-            discarded: self.discarded,
+            close_sent: self.outgoing.close_sent,
+            discarded: self.incoming.discarded,
             limit,
         }
     }
@@ -102,14 +106,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(()) => self.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
+                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
             }
             closing.stage = Stage::Shut;
         }
         if closing.stage == Stage::Shut {
             if let Err(error) = ready!(self.poll_shut_transport(cx)) {
-                closing.sending_failed(error, &self.driver, self.unflushed);
+                closing.sending_failed(error, &self.driver, self.outgoing.unflushed);
             }
             closing.stage = Stage::Read;
         }
@@ -125,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         deliver: &mut impl FnMut(&[u8]),
     ) -> Poll<Option<CloseLimit>> {
         loop {
-            let wanted = take_in(&mut self.driver, &mut self.discarded, deliver);
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, deliver);
             match wanted {
                 Wanted::Nothing => return Poll::Ready(None),
                 Wanted::Leftovers if closing.received >= bytes => return Poll::Ready(None),

@@ -1,0 +1,231 @@
+//! A socket in memory that never blocks, and that can be told to misbehave.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use openschannel::TransportEnd;
+use openschannel_stream::blocking::Transport;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// One direction.
+#[derive(Default)]
+struct Direction {
+    under_way: VecDeque<u8>,
+    sent: usize,
+    delivered: usize,
+    finished: bool,
+    cut: Option<(usize, TransportEnd)>,
+}
+
+/// One end.
+pub struct Wire {
+    inbox: Arc<Mutex<Direction>>,
+    outbox: Arc<Mutex<Direction>>,
+    /// Most bytes a call moves.
+    pub chunk: usize,
+    pub stumble: Stumble,
+    /// Calls so far.
+    calls: usize,
+    /// Whether the last call of a kind was one that stumbled.
+    stumbled: [bool; 4],
+    reset_told: bool,
+    timeouts: [Option<Duration>; 2],
+}
+
+/// Which calls only say WouldBlock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stumble {
+    #[default]
+    Never,
+    /// One.
+    At(usize),
+    /// Every one, the first time it is made.
+    Always,
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    Read,
+    Write,
+    Flush,
+    Shutdown,
+}
+
+/// The two ends of a wire.
+pub fn wires() -> (Wire, Wire) {
+    let (up, down) = (Arc::<Mutex<Direction>>::default(), Arc::<Mutex<Direction>>::default());
+    let wire = |inbox: &Arc<Mutex<Direction>>, outbox: &Arc<Mutex<Direction>>| Wire {
+        inbox: inbox.clone(),
+        outbox: outbox.clone(),
+        chunk: usize::MAX,
+        stumble: Stumble::Never,
+        calls: 0,
+        stumbled: [false; 4],
+        reset_told: false,
+        timeouts: [None; 2],
+    };
+    (wire(&down, &up), wire(&up, &down))
+}
+
+impl Wire {
+    /// What is read ends behind `at` bytes.
+    pub fn cut(&mut self, at: usize, end: TransportEnd) {
+        self.inbox.lock().unwrap().cut = Some((at, end));
+    }
+
+    /// What the peer has sent so far ends now.
+    pub fn cut_now(&mut self, end: TransportEnd) {
+        let mut inbox = self.inbox.lock().unwrap();
+        inbox.cut = Some((inbox.sent, end));
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Bytes the peer has sent.
+    pub fn arrived(&self) -> usize {
+        self.inbox.lock().unwrap().sent
+    }
+
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        let number = self.calls;
+        self.calls += 1;
+        let stumbled = &mut self.stumbled[call as usize];
+        *stumbled = match self.stumble {
+            Stumble::Never => false,
+            Stumble::At(at) => at == number,
+            Stumble::Always => !*stumbled,
+        };
+        if *stumbled { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    /// As the kernel does it: a reset is told once, to whoever asks first.
+    fn tell_reset(&mut self, afterwards: io::Result<usize>) -> io::Result<usize> {
+        if self.reset_told { afterwards } else { Err(ErrorKind::ConnectionReset.into()) }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        assert!(!buf.is_empty(), "a read into nothing would look like the end");
+        self.call(Call::Read)?;
+        let mut inbox = self.inbox.lock().unwrap();
+        let whole = inbox.cut.map_or(usize::MAX, |(at, _)| at - inbox.delivered);
+        let n = buf.len().min(self.chunk).min(inbox.under_way.len()).min(whole);
+        match (n, inbox.cut) {
+            (0, Some((at, TransportEnd::Reset))) if at == inbox.delivered => {
+                drop(inbox);
+                let told = self.tell_reset(Ok(0));
+                self.reset_told = true;
+                told
+            }
+            (0, Some((at, TransportEnd::Eof))) if at == inbox.delivered => Ok(0),
+            (0, _) if inbox.finished => Ok(0),
+            (0, _) => Err(ErrorKind::WouldBlock.into()),
+            (n, _) => {
+                inbox.delivered += n;
+                for (to, from) in buf.iter_mut().zip(inbox.under_way.drain(..n)) {
+                    *to = from;
+                }
+                Ok(n)
+            }
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.call(Call::Write)?;
+        let inbox = self.inbox.lock().unwrap();
+        if inbox.cut.is_some_and(|(at, end)| end == TransportEnd::Reset && inbox.sent >= at) {
+            drop(inbox);
+            let told = self.tell_reset(Err(ErrorKind::BrokenPipe.into()));
+            self.reset_told = true;
+            return told;
+        }
+        let mut outbox = self.outbox.lock().unwrap();
+        assert!(!outbox.finished, "nothing is sent behind the end");
+        let n = buf.len().min(self.chunk);
+        outbox.under_way.extend(&buf[..n]);
+        outbox.sent += n;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.call(Call::Flush)
+    }
+}
+
+impl Transport for Wire {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.call(Call::Shutdown)?;
+        self.outbox.lock().unwrap().finished = true;
+        Ok(())
+    }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.timeouts[0])
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
+        self.timeouts[0] = timeout;
+        Ok(())
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.timeouts[1])
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
+        self.timeouts[1] = timeout;
+        Ok(())
+    }
+}
+
+/// A closed socket says so to the other end.
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Ok(mut outbox) = self.outbox.lock() {
+            outbox.finished = true;
+        }
+    }
+}
+
+fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.read(buf.initialize_unfilled());
+        poll(read.map(|n| buf.advance(n)))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.write(buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll(self.flush())
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll(self.shutdown_write())
+    }
+}
