@@ -1,8 +1,8 @@
 //! HTTP/1.1 and HTTP/2 with hyper, chosen by ALPN, and ended in order on both sides.
 //!
 //! ```text
-//! cargo run --features tokio --example http -- serve 127.0.0.1:8443 chain.pem key.pem
-//! cargo run --features tokio --example http -- get localhost:8443 /lines chain.pem
+//! cargo run -p openschannel-stream --features tokio --example http -- serve 127.0.0.1:8443 chain.pem key.pem
+//! cargo run -p openschannel-stream --features tokio --example http -- get localhost:8443 /lines chain.pem
 //! ```
 //!
 //! What there is to see:

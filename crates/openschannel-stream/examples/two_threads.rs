@@ -1,7 +1,7 @@
 //! Both directions at once, on two threads: standard input goes to the peer, what the peer says goes to standard output.
 //!
 //! ```text
-//! cargo run --example two_threads -- localhost:8443 roots.pem < request > answer
+//! cargo run -p openschannel-stream --example two_threads -- localhost:8443 roots.pem < request > answer
 //! ```
 //!
 //! What there is to see:
