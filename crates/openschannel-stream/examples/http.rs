@@ -39,8 +39,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-/// What both sides can speak, the better one first.
-pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What both sides can speak, the better one first. Who says none of it by ALPN is refused; who says nothing speaks HTTP/1.
+pub const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// For the peer to end behind our close.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
