@@ -31,10 +31,11 @@ use openschannel::ReadEnd;
 use openschannel::credentials::Protocols;
 use openschannel_stream::blocking::TlsStream;
 use openschannel_stream::{TlsAcceptor, TlsConnector, Truncation};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 
 /// Only bounds a hang.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(30);
 
 fn both(version: Protocols) -> (TlsConnector, TlsAcceptor) {
     let (outbound, inbound) = credentials(version);
@@ -52,7 +53,16 @@ fn listen<T: Send + 'static>(
 ) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    (address, thread::spawn(move || serve(listener.accept().unwrap().0)))
+    (address, thread::spawn(move || serve(bounded(listener.accept().unwrap().0))))
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    bounded(TcpStream::connect(address).unwrap())
+}
+
+fn bounded(socket: TcpStream) -> TcpStream {
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    socket
 }
 
 mod http_over_tls {
@@ -152,6 +162,30 @@ mod http_over_tls {
         }
     }
 
+    /// The server has sent its end and waits for the client's: a socket closed before would answer it with a reset. docs/closing.md
+    /// C-29.
+    #[test]
+    fn a_server_that_ends_first_reads_the_clients_end() {
+        run(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopped) = watch::channel(false);
+            let handler = |_| async { http::page(Full::from("that is all")) };
+            let serving = tokio::spawn(http::serve(listener, acceptor(), handler, stopped));
+            let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut stream = connector(&[]).connect_async(NAME, socket).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.ends_with(b"that is all"));
+            // All of the server's end is here; only now comes ours.
+            assert_eq!(stream.close(SOON).await.unwrap().read_end, ReadEnd::Clean);
+            stop.send_replace(true);
+            let closed = serving.await.unwrap().pop().unwrap().closed.unwrap();
+            assert_eq!((closed.read_end, closed.close_sent, closed.limit), (ReadEnd::Clean, true, None));
+        });
+    }
+
     /// A server that says `answer` and is cut off.
     fn cut_behind(answer: &'static str, bare: &'static [u8]) -> http::Fetched {
         let (_, acceptor) = both(Protocols::TLS1_3);
@@ -214,7 +248,7 @@ mod plain_text_first {
         for version in VERSIONS {
             let (connector, acceptor) = both(version);
             let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-            let socket = TcpStream::connect(address).unwrap();
+            let socket = connect(address);
             let closed = starttls::send(socket, &connector, NAME, MESSAGE).unwrap();
             let (messages, served) = server.join().unwrap().unwrap();
             assert_eq!(messages, [format!("{MESSAGE}\n")]);
@@ -228,8 +262,7 @@ mod plain_text_first {
     fn plain_client(serve: impl FnOnce(&mut BufReader<TcpStream>)) -> std::io::Error {
         let (_, acceptor) = both(Protocols::TLS1_3);
         let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-        let mut client = BufReader::new(TcpStream::connect(address).unwrap());
-        client.get_ref().set_read_timeout(Some(SOON)).unwrap();
+        let mut client = BufReader::new(connect(address));
         assert!(line(&mut client).starts_with("220"));
         serve(&mut client);
         server.join().unwrap().unwrap_err()
@@ -281,7 +314,7 @@ mod plain_text_first {
             drop(client.read_to_end(&mut rest));
             rest
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         let error = starttls::send(socket, &connector, NAME, MESSAGE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(server.join().unwrap(), b"", "not even a ClientHello");
@@ -300,7 +333,7 @@ mod plain_text_first {
             client.read_to_end(&mut rest).unwrap();
             rest
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         assert!(starttls::send(socket, &connector, NAME, MESSAGE).is_err());
         assert_eq!(server.join().unwrap(), b"");
     }
@@ -311,7 +344,7 @@ mod plain_text_first {
         for close in [false, true] {
             let (connector, acceptor) = both(Protocols::TLS1_3);
             let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-            let mut plain = BufReader::new(TcpStream::connect(address).unwrap());
+            let mut plain = BufReader::new(connect(address));
             line(&mut plain);
             plain.get_mut().write_all(b"STARTTLS\r\n").unwrap();
             line(&mut plain);
@@ -365,7 +398,7 @@ mod without_a_length {
             socket.shutdown(Shutdown::Write).unwrap();
             drop(socket.read_to_end(&mut Vec::new()));
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         let outcome = download(socket, &connector.with_truncation(policy), NAME, "/page", file).unwrap();
         server.join().unwrap();
         outcome
