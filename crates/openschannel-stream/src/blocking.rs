@@ -5,7 +5,7 @@
 
 mod close;
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -21,6 +21,7 @@ use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{
     ReadEnded, alike, failed, is_end_of_both, is_retry, refused, transport_end, unusable, write_zero,
 };
+use crate::vectored::gather;
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -370,6 +371,10 @@ impl<S: Read + Write> Write for TlsStream<S> {
                 _ => {}
             }
         }
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&gather(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {

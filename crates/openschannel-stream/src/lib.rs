@@ -71,6 +71,7 @@ mod reading;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod truncation;
+mod vectored;
 mod watch;
 mod writing;
 
