@@ -29,6 +29,8 @@ defaults
     timeout connect 5s
     timeout client 50s
     timeout server 50s
+    # Without this one it is the client's.
+    timeout http-keep-alive 3s
 frontend tls
     bind 127.0.0.1:$port ssl crt $directory/haproxy.pem ssl-min-ver TLSv1.2
     default_backend plain

@@ -16,6 +16,8 @@ http {
     server {
         listen 127.0.0.1:$port ssl;
         root $directory/www;
+        # Its default, 75 s, is long to wait for.
+        keepalive_timeout 3s;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate $chain; ssl_certificate_key $key;
     }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::exit::{Exit, Failure};
 use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
 use crate::report::ConnectionReport;
+use crate::starttls;
 use crate::trace::Tracer;
 
 use pump::{Pumped, pump};
@@ -57,6 +58,7 @@ Examples:
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openschannel connect example.org:443
   openschannel connect localhost:8443 --ca ca.pem --trace < request > answer
   openschannel connect '[::1]:8443' --sni localhost --ca ca.pem --max-protocol tls1.2
+  openschannel connect mail.example.org:25 --starttls smtp < commands
   openschannel connect localhost:8443 --ca ca.pem --pfx me.pfx --pass secret --json")]
 pub(crate) struct ConnectOptions {
     /// Where to: name or address, and port; an IPv6 address in brackets
@@ -71,6 +73,9 @@ pub(crate) struct ConnectOptions {
     /// Do not verify the server's certificate at all: whoever sits on the wire can read and change everything
     #[arg(long)]
     insecure: bool,
+    /// Begin TLS by this protocol's STARTTLS
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    starttls: Option<starttls::Protocol>,
     /// How many seconds of silence to wait for the other end's end
     #[arg(long, value_name = "SECONDS", default_value = DEFAULT_LINGER, value_parser = parse_seconds)]
     linger: Duration,
@@ -123,7 +128,7 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
     if options.tls.trace {
         driver.set_observer(Box::new(Tracer { peer: None, json: options.tls.json }));
     }
-    let socket = timeout(CONNECT_TIME, TcpStream::connect((host.as_str(), *port)))
+    let mut socket = timeout(CONNECT_TIME, TcpStream::connect((host.as_str(), *port)))
         .await
         .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
         .map_err(|error| {
@@ -133,6 +138,9 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
     let peer = socket.peer_addr().ok().map(|address| address.to_string());
     // It only delays small records; a socket that refuses the option works all the same.
     socket.set_nodelay(true).ok();
+    if let Some(protocol) = options.starttls {
+        start_tls(&mut socket, protocol, target).await?;
+    }
     let mut stream = TlsStream::from_driver(socket, driver);
     let shaken = timeout(HANDSHAKE_TIME, stream.handshake()).await;
     let outcome = match shaken {
@@ -159,6 +167,22 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
         writeln!(stderr, "  {hint}").ok();
     }
     Ok(outcome.exit)
+}
+
+async fn start_tls(
+    socket: &mut TcpStream,
+    protocol: starttls::Protocol,
+    target: &str,
+) -> Result<(), Failure> {
+    let mut untold = |_: bool, _: &str| ();
+    timeout(HANDSHAKE_TIME, starttls::begin(socket, protocol, target, &mut untold))
+        .await
+        .map_err(|_| "the server did not answer in time".to_owned())
+        .and_then(|begun| begun.map_err(|refusal| refusal.to_string()))
+        .map_err(|what| {
+            Failure::new(format!("STARTTLS ({protocol}): {what}"))
+                .hint("is this the port for it, and is --starttls the right protocol?")
+        })
 }
 
 /// How it ended, in the order in which it counts.

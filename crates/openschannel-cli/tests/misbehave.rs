@@ -190,6 +190,28 @@ fn an_impatient_client_does_not_wait_for_a_late_close() {
     assert_eq!((code, &report(&stderr)["read_end"]), (Some(6), &"open".into()), "{stderr}");
 }
 
+/// A mode that takes its time has as much of it as a stopping server has.
+#[cfg(unix)]
+#[test]
+fn a_stop_ends_what_holds_a_connection() {
+    let servers = ["hang", "no-answer", "late-close"].map(|mode| {
+        let server = Served::start(&[&["--echo", "--misbehave", mode], HELD].concat());
+        let mut client = server.client(Protocols::TLS1_3);
+        client.write_all(b"hello").unwrap();
+        client.read_exact(&mut [0; 5]).unwrap();
+        server.signal("TERM");
+        (mode, server, client)
+    });
+    for (mode, mut server, mut client) in servers {
+        let line = server.next_line();
+        assert_eq!(line["misbehaved"], format!("{mode}: cut short by the server's stop"), "{line}");
+        assert_eq!(server.next_line()["open"], 1);
+        assert_eq!(server.running.finish().0, Some(0));
+        client.read(&mut [0]).unwrap_err();
+        assert_eq!(client.report().read_end, ReadEnd::Truncated { inside_record: false });
+    }
+}
+
 /// What is no end of the server's making is none of the modes'.
 #[test]
 fn a_failed_handshake_and_a_client_that_goes_are_treated_as_ever() {

@@ -165,6 +165,86 @@ fn requests_may_come_all_at_once_and_in_pieces() {
     drop(site);
 }
 
+/// RFC 8446 section 6.1: who has closed one direction still gets what comes from the other. In TLS 1.2 a server may stop at once
+/// (RFC 5246 section 7.2.1); this one does not.
+#[test]
+fn a_client_that_half_closes_behind_its_request_gets_the_whole_large_answer() {
+    let site = site();
+    let server = serve(site.path(), &[]);
+    for protocols in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        for connection in ["keep-alive", "close"] {
+            for with_fin in [false, true] {
+                let mut client = server.client(protocols);
+                let request =
+                    format!("GET /large.bin HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n");
+                // Both in one segment.
+                let driver = client.driver_mut();
+                assert_eq!(driver.write(request.as_bytes()).unwrap(), request.len());
+                driver.close_write().unwrap();
+                client.close_notify().unwrap();
+                if with_fin {
+                    client.close_write().unwrap();
+                }
+                let answer = response(&mut client, true);
+                assert!(answer.status == 200 && answer.body == noise(5_000_000));
+                assert_ended(&mut client);
+            }
+        }
+    }
+}
+
+/// Idle from the beginning, between two requests, and in the middle of one: each time a close_notify comes before the FIN.
+#[test]
+fn idle_connections_are_closed_in_order() {
+    let site = site();
+    let root = site.path().join("www");
+    // Long enough for a machine with other things to do to say its hello in between.
+    let idle = ["--idle-time", "2"];
+    let services = [vec!["--echo"], vec!["--www", root.to_str().unwrap()]];
+    let mut servers = services.map(|service| Served::start(&[&service[..], &idle].concat()));
+    let mut clients = Vec::new();
+    for protocols in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let [echo, www] = &servers;
+        clients.extend([echo.client(protocols), www.client(protocols)]);
+        let mut client = echo.client(protocols);
+        client.write_all(b"hello").unwrap();
+        client.read_exact(&mut [0; 5]).unwrap();
+        clients.push(client);
+        let mut client = www.client(protocols);
+        assert_eq!(get(&mut client, "/").status, 200);
+        client.write_all(b"GET / HT").unwrap();
+        client.flush().unwrap();
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert_ended(client);
+    }
+    for server in &mut servers {
+        for _ in 0..4 {
+            let line = server.next_line();
+            assert_eq!((&line["read_end"], &line["error"]), (&"clean".into(), &serde_json::Value::Null));
+        }
+    }
+}
+
+/// What a refused client still sends is read: closing on it would be a reset, which destroys the answer.
+#[test]
+fn a_refused_client_that_sends_on_reads_the_refusal_and_the_end() {
+    let site = site();
+    let server = serve(site.path(), &[]);
+    for protocols in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let mut client = server.client(protocols);
+        let body = noise(10_000_000);
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(&body).unwrap();
+        client.close_write().unwrap();
+        let answer = response(&mut client, true);
+        assert_eq!((answer.status, answer.field("Connection")), (405, Some("close")));
+        assert_ended(&mut client);
+    }
+}
+
 #[test]
 fn http_1_0_is_kept_only_when_asked_to() {
     let site = site();

@@ -4,23 +4,24 @@
 //! again: nothing is lost and nothing is done twice.
 
 mod close;
+mod halves;
+
+pub use halves::{Halves, ReadHalf, WriteHalf};
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
-use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
+use openschannel::{ClosingReport, ContextOptions, ReadEnd};
 
 use crate::Truncation;
 use crate::close::Closing;
+use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{
-    ReadEnded, alike, failed, is_end_of_both, is_retry, refused, transport_end, unusable, write_zero,
-};
+use crate::error::{alike, failed, is_retry, refused, unusable, write_zero};
 use crate::vectored::gather;
 
 /// What ending a connection in good order takes beyond reading and writing.
@@ -92,27 +93,18 @@ sockets!(
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 ///
 /// Reading gives `Ok(0)` only behind the peer's close_notify, or what its [`Truncation`] policy accepts in its place. Otherwise it fails:
-/// [`ErrorKind::UnexpectedEof`] for a transport that ended without one and [`ErrorKind::ConnectionReset`], both with a [`ReadEnded`];
+/// [`ErrorKind::UnexpectedEof`] for a transport that ended without one and [`ErrorKind::ConnectionReset`], both with a [`ReadEnded`](crate::ReadEnded);
 /// [`ErrorKind::InvalidData`] for a fatal alert or a failure, with an [`openschannel::status::Error`]. Reading again gives the same.
 #[derive(Debug)]
 #[must_use = "a stream that is dropped without close() looks cut to the peer"]
 pub struct TlsStream<S> {
     transport: S,
     driver: Driver,
-    truncation: Truncation,
-    /// What the transport's end was, for the error that tells it.
-    transport_error: Option<Arc<io::Error>>,
-    /// Sending met a reset: what looks like a FIN behind it is none.
-    reset: Option<io::Error>,
+    incoming: Incoming,
+    outgoing: Outgoing,
     /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
-    /// The transport was given bytes and has not been flushed since.
-    unflushed: bool,
-    transport_shut: bool,
-    /// The transport took the close_notify.
-    close_sent: bool,
     closing: Option<Closing<Instant>>,
-    discarded: u64,
 }
 
 impl<S: Read + Write> TlsStream<S> {
@@ -151,22 +143,17 @@ impl<S: Read + Write> TlsStream<S> {
         Self {
             transport,
             driver,
-            truncation: Truncation::default(),
-            transport_error: None,
-            reset: None,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
             send_error: None,
-            unflushed: false,
-            transport_shut: false,
-            close_sent: false,
             closing: None,
-            discarded: 0,
         }
     }
 
     /// Does the handshake.
     ///
     /// # Errors
-    /// As reading; an end of the transport's, and a close_notify too, carries a [`ReadEnded`]. The alert for the peer was sent as
+    /// As reading; an end of the transport's, and a close_notify too, carries a [`ReadEnded`](crate::ReadEnded). The alert for the peer was sent as
     /// far as the transport took it.
     pub fn handshake(&mut self) -> io::Result<()> {
         loop {
@@ -201,18 +188,18 @@ impl<S: Read + Write> TlsStream<S> {
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
         self.flush()?;
-        self.close_sent |= self.driver.closing_report().close_sent;
+        self.outgoing.close_sent |= self.driver.closing_report().close_sent;
         Ok(())
     }
 
     /// What a transport's end without a close_notify means to readers.
     pub fn truncation(&self) -> Truncation {
-        self.truncation
+        self.incoming.truncation
     }
 
     /// As [`TlsStream::truncation`]. It may be changed at any time, behind the end too.
     pub fn set_truncation(&mut self, truncation: Truncation) {
-        self.truncation = truncation;
+        self.incoming.truncation = truncation;
     }
 
     /// How the connection stands or has ended.
@@ -247,32 +234,7 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// One read of the transport's. Its end is the driver's to report.
     fn receive(&mut self) -> io::Result<usize> {
-        loop {
-            match self.transport.read(self.driver.receive_space()) {
-                Ok(0) => self.eof(),
-                Ok(n) => {
-                    self.driver.received(n);
-                    return Ok(n);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if is_retry(&error) => return Err(error),
-                Err(error) => {
-                    self.driver.transport_ended(transport_end(&error));
-                    self.transport_error.get_or_insert_with(|| Arc::new(error));
-                }
-            }
-            return Ok(0);
-        }
-    }
-
-    fn eof(&mut self) {
-        match self.reset.take() {
-            Some(error) => {
-                self.driver.transport_ended(TransportEnd::Reset);
-                self.transport_error.get_or_insert_with(|| Arc::new(error));
-            }
-            None => self.driver.transport_ended(TransportEnd::Eof),
-        }
+        receive(&mut self.transport, &mut self.driver, &mut self.incoming)
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -282,39 +244,16 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// One write of the transport's. Says whether more waits.
     fn send_once(&mut self) -> io::Result<bool> {
-        if self.transport_shut {
-            // The end was sent; what came to wait since, a failure's alert, is late.
-            self.driver.transmitted(self.driver.transmit().len());
-        }
         if let Some(error) = &self.send_error {
             return Err(alike(error));
         }
-        if self.driver.transmit().is_empty() {
-            return Ok(false);
-        }
-        match self.transport.write(self.driver.transmit()) {
-            Ok(0) => return Err(write_zero()),
-            Ok(n) => {
-                self.driver.transmitted(n);
-                self.unflushed = true;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(self.note_reset(error)),
-        }
-        Ok(!self.driver.transmit().is_empty())
-    }
-
-    fn note_reset(&mut self, error: io::Error) -> io::Error {
-        if !is_retry(&error) && is_end_of_both(&error) {
-            self.reset.get_or_insert_with(|| alike(&error));
-        }
-        error
+        send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.incoming.note_reset(error))
     }
 
     fn ended(&self, end: ReadEnd) -> io::Error {
         let report = self.driver.closing_report();
-        let transport = self.transport_error.clone();
-        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, transport).into()
+        self.incoming.ended(end, report.bytes_received, !report.handshake_complete)
     }
 }
 
@@ -336,7 +275,7 @@ impl<S: Read + Write> BufRead for TlsStream<S> {
             self.flush().ok();
             match end {
                 None => self.receive()?,
-                Some(end) if self.truncation.reads_as_end(end) => break,
+                Some(end) if self.incoming.truncation.reads_as_end(end) => break,
                 Some(end) => return Err(self.ended(end)),
             };
         }
@@ -379,10 +318,69 @@ impl<S: Read + Write> Write for TlsStream<S> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send()?;
-        if self.unflushed {
-            self.transport.flush().map_err(|error| self.note_reset(error))?;
-            self.unflushed = false;
-        }
-        Ok(())
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.note_reset(error))
     }
+}
+
+fn receive(
+    transport: &mut impl Read,
+    driver: &mut impl Receive,
+    incoming: &mut Incoming,
+) -> io::Result<usize> {
+    loop {
+        match transport.read(driver.receive_space()) {
+            Ok(0) => driver.transport_ended(incoming.eof()),
+            Ok(n) => {
+                driver.received(n);
+                return Ok(n);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if is_retry(&error) => return Err(error),
+            Err(error) => driver.transport_ended(incoming.failed(error)),
+        }
+        return Ok(0);
+    }
+}
+
+fn send_once(
+    transport: &mut impl Write,
+    driver: &mut impl Transmit,
+    outgoing: &mut Outgoing,
+) -> io::Result<bool> {
+    if outgoing.shut {
+        // The end was sent; what came to wait since, a failure's alert, is late.
+        driver.transmitted(driver.transmit().len());
+    }
+    if driver.transmit().is_empty() {
+        return Ok(false);
+    }
+    match transport.write(driver.transmit()) {
+        Ok(0) => return Err(write_zero()),
+        Ok(n) => {
+            driver.transmitted(n);
+            outgoing.unflushed = true;
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
+    }
+    Ok(!driver.transmit().is_empty())
+}
+
+fn flush(transport: &mut impl Write, outgoing: &mut Outgoing) -> io::Result<()> {
+    if outgoing.unflushed {
+        transport.flush()?;
+        outgoing.unflushed = false;
+    }
+    Ok(())
+}
+
+/// Ends the transport's sending direction, once. That it is not connected any more is no error.
+fn shut(transport: &mut impl Transport, outgoing: &mut Outgoing) -> io::Result<()> {
+    if !outgoing.shut {
+        match transport.shutdown_write() {
+            Err(error) if error.kind() != ErrorKind::NotConnected => return Err(error),
+            _ => outgoing.shut = true,
+        }
+    }
+    Ok(())
 }

@@ -106,6 +106,11 @@ pub(crate) fn refused(error: Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
+/// There are no halves before the handshake is finished.
+pub(crate) fn unfinished() -> io::Error {
+    io::Error::new(ErrorKind::NotConnected, "the handshake is not finished")
+}
+
 /// A context could not be made.
 pub(crate) fn unusable(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, error)

@@ -122,6 +122,16 @@ impl SendDriver {
         self.write_closed || self.calls.half.is_closed()
     }
 
+    /// Whether the close_notify was made.
+    pub fn close_sent(&self) -> bool {
+        self.calls.half.close_sent()
+    }
+
+    /// Whether `receive` is the other direction of the same connection.
+    pub(crate) fn is_twin_of(&self, receive: &ReceiveDriver) -> bool {
+        self.calls.half.is_twin_of(&receive.calls.half)
+    }
+
     /// Plaintext bytes encrypted so far.
     pub fn bytes_sent(&self) -> u64 {
         self.calls.half.bytes_sent()

@@ -59,6 +59,7 @@ mod buffers;
 mod calls;
 mod close;
 mod connector;
+mod directions;
 mod driver;
 mod error;
 #[cfg(feature = "tokio")]
@@ -68,6 +69,7 @@ mod halves;
 pub mod manual;
 mod observer;
 mod reading;
+mod split;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod truncation;
@@ -82,4 +84,5 @@ pub use driver::{Advance, Driver, Plaintext};
 pub use error::ReadEnded;
 pub use halves::{ReceiveDriver, SendDriver};
 pub use observer::{Event, Observer, RecordSeen};
+pub use split::{SplitError, SplitTransport};
 pub use truncation::Truncation;

@@ -6,6 +6,9 @@ use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 
+use crate::driver::Driver;
+use crate::halves::{ReceiveDriver, SendDriver};
+
 /// A transport whose directions can be owned apart, so that two threads or tasks use them without a common lock.
 ///
 /// A type of one's own that has no such halves can still be shared: `tokio::io::split` and `Arc<Mutex<_>>` work on the whole stream.
@@ -88,44 +91,64 @@ owned_halves!(
     ::tokio::net::UnixStream, unix
 );
 
-/// Something could not be split, and is as it was.
-pub struct SplitError<T> {
-    whole: T,
-    error: io::Error,
+/// What a stream's two halves consist of.
+pub(crate) struct Parts<S: SplitTransport> {
+    pub(crate) reader: S::ReadHalf,
+    pub(crate) writer: S::WriteHalf,
+    pub(crate) send: SendDriver,
+    pub(crate) receive: ReceiveDriver,
 }
+
+/// A transport and a driver of their halves; the parts again where they are not of one.
+pub(crate) fn reunite<S: SplitTransport>(parts: Parts<S>) -> Result<(S, Driver), Box<Parts<S>>> {
+    let Parts { reader, writer, send, receive } = parts;
+    if !send.is_twin_of(&receive) {
+        return Err(Box::new(Parts { reader, writer, send, receive }));
+    }
+    match S::reunite(reader, writer) {
+        // Nothing but halves of two connections is refused.
+        Ok(transport) => {
+            Ok((transport, Driver::join(send, receive).expect("the halves are of one connection")))
+        }
+        Err((reader, writer)) => Err(Box::new(Parts { reader, writer, send, receive })),
+    }
+}
+
+/// Something could not be split, and is as it was.
+pub struct SplitError<T>(Box<(T, io::Error)>);
 
 impl<T> SplitError<T> {
     /// For transports of one's own.
     pub fn new(whole: T, error: io::Error) -> Self {
-        Self { whole, error }
+        Self(Box::new((whole, error)))
     }
 
     /// What was to be split, and why it was not.
     pub fn into_parts(self) -> (T, io::Error) {
-        (self.whole, self.error)
+        *self.0
     }
 }
 
 impl<T> fmt::Debug for SplitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SplitError").field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("SplitError").field("error", &self.0.1).finish_non_exhaustive()
     }
 }
 
 impl<T> fmt::Display for SplitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the stream cannot be split: {}", self.error)
+        write!(f, "the stream cannot be split: {}", self.0.1)
     }
 }
 
 impl<T> std::error::Error for SplitError<T> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+        Some(&self.0.1)
     }
 }
 
 impl<T> From<SplitError<T>> for io::Error {
     fn from(error: SplitError<T>) -> Self {
-        error.error
+        error.0.1
     }
 }

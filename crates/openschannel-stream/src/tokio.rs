@@ -4,6 +4,9 @@
 //! begun goes on where it stood.
 
 mod close;
+mod halves;
+
+pub use halves::{Halves, ReadHalf, WriteHalf};
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
@@ -14,12 +17,13 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::Instant;
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
-use openschannel::{ClosingReport, ContextOptions, ReadEnd, TransportEnd};
+use openschannel::{ClosingReport, ContextOptions, ReadEnd};
 
 use crate::Truncation;
 use crate::close::Closing;
+use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{ReadEnded, alike, failed, is_end_of_both, refused, transport_end, unusable, write_zero};
+use crate::error::{alike, failed, refused, unusable, write_zero};
 use crate::vectored::gather;
 
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
@@ -32,20 +36,11 @@ use crate::vectored::gather;
 pub struct TlsStream<S> {
     transport: S,
     driver: Driver,
-    truncation: Truncation,
-    /// What the transport's end was, for the error that tells it.
-    transport_error: Option<Arc<io::Error>>,
-    /// Sending met a reset: what looks like a FIN behind it is none.
-    reset: Option<io::Error>,
+    incoming: Incoming,
+    outgoing: Outgoing,
     /// Why the handshake could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
-    /// The transport was given bytes and has not been flushed since.
-    unflushed: bool,
-    transport_shut: bool,
-    /// The transport took the close_notify.
-    close_sent: bool,
     closing: Option<Closing<Instant>>,
-    discarded: u64,
     /// The tasks that wait until the transport takes more bytes: one reads and one writes, behind [`split`](::tokio::io::split), and
     /// the transport remembers only the last waker it was given.
     waiting: [Option<Waker>; 2],
@@ -94,15 +89,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         Self {
             transport,
             driver,
-            truncation: Truncation::default(),
-            transport_error: None,
-            reset: None,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
             send_error: None,
-            unflushed: false,
-            transport_shut: false,
-            close_sent: false,
             closing: None,
-            discarded: 0,
             waiting: [None, None],
         }
     }
@@ -134,12 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     /// What a transport's end without a close_notify means to readers.
     pub fn truncation(&self) -> Truncation {
-        self.truncation
+        self.incoming.truncation
     }
 
     /// As [`TlsStream::truncation`]. It may be changed at any time, behind the end too.
     pub fn set_truncation(&mut self, truncation: Truncation) {
-        self.truncation = truncation;
+        self.incoming.truncation = truncation;
     }
 
     /// How the connection stands or has ended.
@@ -200,20 +190,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
         ready!(self.poll_send(cx, Sender::Writer))?;
-        self.close_sent |= self.driver.closing_report().close_sent;
+        self.outgoing.close_sent |= self.driver.closing_report().close_sent;
         Poll::Ready(Ok(()))
     }
 
     fn poll_shut_transport(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.transport_shut {
-            match ready!(Pin::new(&mut self.transport).poll_shutdown(cx)) {
-                Err(error) if error.kind() != ErrorKind::NotConnected => {
-                    return Poll::Ready(Err(self.note_reset(error)));
-                }
-                _ => self.transport_shut = true,
-            }
-        }
-        Poll::Ready(Ok(()))
+        poll_shut(cx, &mut self.transport, &mut self.outgoing)
+            .map_err(|error| self.incoming.note_reset(error))
     }
 
     /// Ready with whether reading has ended, for the caller to ask how; with plaintext waiting if not.
@@ -226,12 +209,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Err(error) => Some(Err(error)),
             };
             // The answer to a KeyUpdate, or the alert for a failure. That it cannot be sent is for a write to find out.
-            if !self.driver.transmit().is_empty() || self.unflushed {
+            if !self.driver.transmit().is_empty() || self.outgoing.unflushed {
                 drop(self.poll_send(cx, Sender::Reader));
             }
             match end {
                 None => ready!(self.poll_receive(cx)),
-                Some(Ok(end)) if self.truncation.reads_as_end(end) => return Poll::Ready(Ok(())),
+                Some(Ok(end)) if self.incoming.truncation.reads_as_end(end) => return Poll::Ready(Ok(())),
                 Some(Ok(end)) => return Poll::Ready(Err(self.ended(end))),
                 Some(Err(error)) => return Poll::Ready(Err(failed(error))),
             };
@@ -240,38 +223,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     /// One read of the transport's. Its end is the driver's to report.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        let mut space = ReadBuf::new(self.driver.receive_space());
-        match Pin::new(&mut self.transport).poll_read(cx, &mut space) {
-            Poll::Pending => {
-                self.driver.release_buffers();
-                Poll::Pending
-            }
-            Poll::Ready(Ok(())) => {
-                let n = space.filled().len();
-                match n {
-                    0 => self.eof(),
-                    n => self.driver.received(n),
-                }
-                Poll::Ready(n)
-            }
-            Poll::Ready(Err(error)) => {
-                self.driver.transport_ended(transport_end(&error));
-                self.transport_error.get_or_insert_with(|| Arc::new(error));
-                Poll::Ready(0)
-            }
-        }
+        poll_receive(cx, &mut self.transport, &mut self.driver, &mut self.incoming)
     }
 
     /// Sends everything that waits, and flushes the transport.
     fn poll_send(&mut self, cx: &mut Context<'_>, sender: Sender) -> Poll<io::Result<()>> {
         self.poll_waking(cx, sender, |stream, cx| {
             ready!(stream.poll_transmit(cx))?;
-            if stream.unflushed {
-                ready!(Pin::new(&mut stream.transport).poll_flush(cx))
-                    .map_err(|error| stream.note_reset(error))?;
-                stream.unflushed = false;
-            }
-            Poll::Ready(Ok(()))
+            poll_flush(cx, &mut stream.transport, &mut stream.outgoing)
+                .map_err(|error| stream.incoming.note_reset(error))
         })
     }
 
@@ -301,23 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.transport_shut {
-            // The end was sent; what came to wait since, a failure's alert, is late.
-            self.driver.transmitted(self.driver.transmit().len());
-        }
         if let Some(error) = &self.send_error {
             return Poll::Ready(Err(alike(error)));
         }
-        while !self.driver.transmit().is_empty() {
-            let n = ready!(Pin::new(&mut self.transport).poll_write(cx, self.driver.transmit()))
-                .map_err(|error| self.note_reset(error))?;
-            if n == 0 {
-                return Poll::Ready(Err(write_zero()));
-            }
-            self.driver.transmitted(n);
-            self.unflushed = true;
-        }
-        Poll::Ready(Ok(()))
+        poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.incoming.note_reset(error))
     }
 
     /// Notes that `sender` waits, and gives a waker for everybody who does.
@@ -336,27 +284,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         }
     }
 
-    fn eof(&mut self) {
-        match self.reset.take() {
-            Some(error) => {
-                self.driver.transport_ended(TransportEnd::Reset);
-                self.transport_error.get_or_insert_with(|| Arc::new(error));
-            }
-            None => self.driver.transport_ended(TransportEnd::Eof),
-        }
-    }
-
-    fn note_reset(&mut self, error: io::Error) -> io::Error {
-        if is_end_of_both(&error) {
-            self.reset.get_or_insert_with(|| alike(&error));
-        }
-        error
-    }
-
     fn ended(&self, end: ReadEnd) -> io::Error {
         let report = self.driver.closing_report();
-        let transport = self.transport_error.clone();
-        ReadEnded::new(end, report.bytes_received, !report.handshake_complete, transport).into()
+        self.incoming.ended(end, report.bytes_received, !report.handshake_complete)
     }
 }
 
@@ -435,4 +365,79 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
         ready!(self.poll_close_notify(cx))?;
         self.poll_shut_transport(cx)
     }
+}
+
+fn poll_receive<R: AsyncRead + Unpin>(
+    cx: &mut Context<'_>,
+    transport: &mut R,
+    driver: &mut impl Receive,
+    incoming: &mut Incoming,
+) -> Poll<usize> {
+    let mut space = ReadBuf::new(driver.receive_space());
+    match Pin::new(transport).poll_read(cx, &mut space) {
+        Poll::Pending => {
+            driver.release_buffers();
+            Poll::Pending
+        }
+        Poll::Ready(Ok(())) => {
+            let n = space.filled().len();
+            match n {
+                0 => driver.transport_ended(incoming.eof()),
+                n => driver.received(n),
+            }
+            Poll::Ready(n)
+        }
+        Poll::Ready(Err(error)) => {
+            driver.transport_ended(incoming.failed(error));
+            Poll::Ready(0)
+        }
+    }
+}
+
+fn poll_transmit<W: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    transport: &mut W,
+    driver: &mut impl Transmit,
+    outgoing: &mut Outgoing,
+) -> Poll<io::Result<()>> {
+    if outgoing.shut {
+        // The end was sent; what came to wait since, a failure's alert, is late.
+        driver.transmitted(driver.transmit().len());
+    }
+    while !driver.transmit().is_empty() {
+        let n = ready!(Pin::new(&mut *transport).poll_write(cx, driver.transmit()))?;
+        if n == 0 {
+            return Poll::Ready(Err(write_zero()));
+        }
+        driver.transmitted(n);
+        outgoing.unflushed = true;
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn poll_flush<W: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    transport: &mut W,
+    outgoing: &mut Outgoing,
+) -> Poll<io::Result<()>> {
+    if outgoing.unflushed {
+        ready!(Pin::new(transport).poll_flush(cx))?;
+        outgoing.unflushed = false;
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Ends the transport's sending direction, once. That it is not connected any more is no error.
+fn poll_shut<W: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    transport: &mut W,
+    outgoing: &mut Outgoing,
+) -> Poll<io::Result<()>> {
+    if !outgoing.shut {
+        match ready!(Pin::new(transport).poll_shutdown(cx)) {
+            Err(error) if error.kind() != ErrorKind::NotConnected => return Poll::Ready(Err(error)),
+            _ => outgoing.shut = true,
+        }
+    }
+    Poll::Ready(Ok(()))
 }

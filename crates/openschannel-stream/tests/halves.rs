@@ -97,6 +97,27 @@ fn each_direction_ends_by_itself() {
     }
 }
 
+/// Bytes that were sealed or received before go with their half, once.
+#[test]
+fn what_waits_goes_with_its_half() {
+    for version in VERSIONS {
+        let Duo { mut client, mut server, .. } = Duo::established(version);
+        server.write(b"received").unwrap();
+        let bytes = server.transmit().to_vec();
+        server.transmitted(bytes.len());
+        client.receive_space()[..bytes.len()].copy_from_slice(&bytes);
+        client.received(bytes.len());
+        client.write(b"sealed").unwrap();
+        let (send, receive) = client.split().unwrap();
+        let mut pair = Halved { send, receive, server };
+        assert_eq!(pair.client_reads(), b"received");
+        pair.up();
+        assert_eq!(pair.server_reads(), b"sealed");
+        let client = Driver::join(pair.send, pair.receive).unwrap();
+        assert!(client.transmit().is_empty());
+    }
+}
+
 #[test]
 fn two_threads_use_the_halves_at_once() {
     const BYTES: usize = 2_000_000;

@@ -100,7 +100,7 @@ pub(super) fn variant(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
     };
     let verdict = match of_answer(seen) {
         // It is no worse than always, and what is always so has a question of its own.
-        _ if seen.behind_close == 0
+        _ if (seen.behind_close == 0 || ordinary.behind_close > 0)
             && seen.broken.is_none()
             && seen.inside_record == ordinary.inside_record
             && seen.manner() <= ordinary.manner() =>
@@ -192,8 +192,8 @@ pub(super) fn data_behind(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
     match seen.manner() {
         // The bytes it ignored lay unread when it closed.
         Manner::CloseThenReset => Judgement::tolerable(seen.words()),
-        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() >= Manner::Fin) => {
-            Judgement::tolerable(format!("{}, which an ordinary close gets neither", seen.words()))
+        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() == Manner::Fin) => {
+            Judgement::tolerable(format!("{}, as the data lay unread", seen.words()))
         }
         Manner::Alert => Judgement::tolerable(format!("{}: it is to be ignored", seen.words())),
         _ => variant(seen, ordinary),
@@ -307,3 +307,6 @@ pub(super) fn resumption(behind_cut: bool, control: Option<bool>) -> Judgement {
         (false, _) => Judgement::not_applicable("the server resumes no sessions"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,17 +13,17 @@ use super::session::Stream;
 /// What is sent back in one piece at most: as much as one read of the transport gives.
 const CHUNK: usize = 64 * 1024;
 
-/// A client that sends nothing for so long is not coming back.
-const IDLE_TIME: Duration = Duration::from_secs(300);
+/// A client that sends nothing for so long is not coming back, unless --idle-time says otherwise.
+pub(super) const IDLE_TIME: Duration = Duration::from_secs(300);
 
 /// A client that takes nothing of its echo for so long is stuck.
 const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// Until the client closes its side, the server stops, or nothing comes any more.
-pub(super) async fn serve(stream: &mut Stream, guard: &Guard) -> io::Result<()> {
+pub(super) async fn serve(stream: &mut Stream, idle_time: Duration, guard: &Guard) -> io::Result<()> {
     loop {
         let ended = tokio::select! {
-            data = timeout(IDLE_TIME, stream.fill_buf()) => match data {
+            data = timeout(idle_time, stream.fill_buf()) => match data {
                 Ok(data) => data?.is_empty(),
                 Err(_) => true,
             },

@@ -32,9 +32,10 @@ use log::Log;
 use misbehave::{Misbehaviour, Mode};
 use session::{Service, Session};
 use stop::Signals;
+use www::Site;
 
 /// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
-/// a few.
+/// some 20.
 const MAX_CONNECTIONS: usize = 50_000;
 
 /// Descriptors beside those of connections: the listener, standard streams, and files that are being sent.
@@ -67,7 +68,8 @@ Examples:
   openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem
   openschannel connect localhost:8443 --ca ca.pem
   openschannel serve --listen 0.0.0.0:443 --cert chain.pem --key key.pem --www /srv/www
-  curl --cacert ca.pem https://localhost:8443/file")]
+  curl --cacert ca.pem https://localhost:8443/file
+  openschannel serve --listen 127.0.0.1:8443 --echo --write-ca ca.pem --misbehave close-in-record")]
 pub(crate) struct ServeOptions {
     /// Where to listen: address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
@@ -82,6 +84,9 @@ pub(crate) struct ServeOptions {
     /// End after so many connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     accept_count: Option<u64>,
+    /// Close a connection that has had nothing to do for so many seconds [default: 30 with --www, 300 with --echo]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    idle_time: Option<Duration>,
     /// Ask clients for a certificate, or refuse those without
     #[arg(long, value_enum, value_name = "HOW", requires = "client_ca")]
     client_auth: Option<AskClients>,
@@ -120,11 +125,15 @@ enum AskClients {
 pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
     let (credentials, ca) = credentials(options)?;
     let service = match &options.service.www {
-        Some(directory) => Service::Www(Root::new(directory).map_err(|error| {
-            Failure::new(format!("cannot serve {}: {error}", directory.display()))
-                .hint("--www takes a directory")
-        })?),
-        None => Service::Echo,
+        Some(directory) => Service::Www(Site {
+            root: Root::new(directory).map_err(|error| {
+                Failure::new(format!("cannot serve {}: {error}", directory.display()))
+                    .hint("--www takes a directory")
+            })?,
+            request_time: options.idle_time.unwrap_or(www::REQUEST_TIME),
+            close_delimited: options.misbehave.is_some(),
+        }),
+        None => Service::Echo(options.idle_time.unwrap_or(echo::IDLE_TIME)),
     };
     let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
     let session = Session {

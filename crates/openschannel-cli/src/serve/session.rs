@@ -16,17 +16,17 @@ use tokio::time::timeout;
 use crate::report::ConnectionReport;
 use crate::trace::Tracer;
 
-use super::files::Root;
+use super::echo;
 use super::log::Log;
 use super::misbehave::Misbehaviour;
-use super::{echo, www};
+use super::www::{self, Site};
 
 /// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
-/// For the close_notify to get into the transport, and again for the peer to end its side after this one has. Shorter than the time a
-/// stopping server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no
-/// reset destroys what it has not read yet.
+/// For the close_notify to get into the transport and the peer to end its side after this one has. Shorter than the time a stopping
+/// server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no reset
+/// destroys what it has not read yet.
 pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 /// The stream of a connection.
@@ -43,8 +43,9 @@ pub(super) struct Session {
 
 /// What is done with a connection.
 pub(super) enum Service {
-    Echo,
-    Www(Root),
+    /// A client that sends nothing for so long is let go of.
+    Echo(Duration),
+    Www(Site),
 }
 
 impl Session {
@@ -57,7 +58,7 @@ impl Session {
             driver.set_observer(Box::new(Tracer { peer: Some(peer.to_string()), json: self.log.json }));
         }
         let mut stream = TlsStream::from_driver(socket, driver);
-        let result = self.from_handshake_to_end(&mut stream, &guard).await;
+        let result = self.serve_and_end(&mut stream, &guard).await;
         let closing = stream.report();
         let mut report =
             ConnectionReport::new(Some(peer.to_string()), stream.driver().attributes().ok(), closing);
@@ -75,7 +76,7 @@ impl Session {
     }
 
     /// What was done instead of an end in order, if so.
-    async fn from_handshake_to_end(&self, stream: &mut Stream, guard: &Guard) -> io::Result<Option<String>> {
+    async fn serve_and_end(&self, stream: &mut Stream, guard: &Guard) -> io::Result<Option<String>> {
         let served = tokio::select! {
             served = self.serve(stream, guard) => served,
             () = guard.last_word() => {
@@ -88,7 +89,7 @@ impl Session {
             _ => {
                 // Behind a failure it is the alert for it that is sent, or a close_notify that tells that nothing will come.
                 let closed = guard.close(stream, CLOSE_BUDGET).await;
-                served.and(closed).map(|()| None)
+                served.and(closed).map(|_| None)
             }
         }
     }
@@ -104,8 +105,8 @@ impl Session {
             () = guard.asked() => return Err(io::Error::other("the server stops")),
         }
         match &self.service {
-            Service::Echo => echo::serve(stream, guard).await,
-            Service::Www(root) => www::serve(stream, root, self.misbehaviour.is_some(), guard).await,
+            Service::Echo(idle_time) => echo::serve(stream, *idle_time, guard).await,
+            Service::Www(site) => www::serve(stream, site, guard).await,
         }
     }
 }

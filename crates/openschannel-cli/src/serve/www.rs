@@ -17,27 +17,29 @@ use super::session::Stream;
 /// One read of a file and one write to the connection. Large enough for the way to the disk and back not to count.
 const FILE_BUFFER: usize = 256 * 1024;
 
-/// From the end of an answer to the end of the next request's head; a browser asks again within seconds or not at all.
-const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// For [`Site::request_time`], unless --idle-time says otherwise; a browser asks again within seconds or not at all.
+pub(super) const REQUEST_TIME: Duration = Duration::from_secs(30);
 
 /// For the client to take one [`FILE_BUFFER`]: 4 KiB a second is slower than any line in use.
 const STALL_TIME: Duration = Duration::from_secs(60);
 
 const ERROR_TYPE: &str = "text/plain; charset=utf-8";
 
+/// What is served, and how.
+pub(super) struct Site {
+    pub(super) root: Root,
+    /// From the end of an answer to the end of the next request's head.
+    pub(super) request_time: Duration,
+    /// An answer to HTTP/1.0 ends where the connection does (RFC 9112 section 6.3), so that a client needs its end.
+    pub(super) close_delimited: bool,
+}
+
 /// Until the client closes its side, one of the two wants no further request, or nothing comes any more.
-///
-/// `close_delimited`: an answer to HTTP/1.0 ends where the connection does (RFC 9112 section 6.3), so that a client needs its end.
-pub(super) async fn serve(
-    stream: &mut Stream,
-    root: &Root,
-    close_delimited: bool,
-    guard: &Guard,
-) -> io::Result<()> {
+pub(super) async fn serve(stream: &mut Stream, site: &Site, guard: &Guard) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
         let head = tokio::select! {
-            head = timeout(REQUEST_TIME, read_head(stream, &mut received)) => head,
+            head = timeout(site.request_time, read_head(stream, &mut received)) => head,
             () = guard.asked() => return Ok(()),
         };
         let head = match head {
@@ -56,8 +58,9 @@ pub(super) async fn serve(
         let keeps = match parsed {
             Ok(mut request) => {
                 request.keep_alive &= !guard.is_asked();
-                request.wants_length = request.keep_alive || request.minor_version > 0 || !close_delimited;
-                answer(stream, root, &request).await?;
+                request.wants_length =
+                    request.keep_alive || request.minor_version > 0 || !site.close_delimited;
+                answer(stream, &site.root, &request).await?;
                 request.keep_alive
             }
             Err(status) => {

@@ -92,15 +92,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Transport(error) => error,
-            refusal => Self::other(refusal.to_string()),
-        }
-    }
-}
-
 /// Runs the dialogue up to where TLS begins. `tell` hears every step: whether it is this side's, and what it was.
 pub(crate) async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     transport: &mut S,

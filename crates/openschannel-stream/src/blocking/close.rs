@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use super::{TlsStream, Transport};
+use super::{TlsStream, Transport, shut};
 use crate::close::{
     Begun, CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
 };
@@ -80,13 +80,7 @@ impl<S: Transport> TlsStream<S> {
     }
 
     fn shut_transport(&mut self) -> io::Result<()> {
-        if !self.transport_shut {
-            match self.transport.shutdown_write() {
-                Err(error) if error.kind() != ErrorKind::NotConnected => return Err(self.note_reset(error)),
-                _ => self.transport_shut = true,
-            }
-        }
-        Ok(())
+        shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.note_reset(error))
     }
 
     /// The stages Send and Shut.
@@ -122,8 +116,8 @@ impl<S: Transport> TlsStream<S> {
                 }
             }
             match sent {
-                Ok(()) => self.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
+                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
             }
             closing.stage = Stage::Shut;
         }
@@ -136,7 +130,7 @@ impl<S: Transport> TlsStream<S> {
                         Err(error)
                     };
                 }
-                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
                 Ok(()) => {}
             }
             closing.stage = Stage::Read;
@@ -149,7 +143,7 @@ impl<S: Transport> TlsStream<S> {
         if !self.driver.is_established() || closing.received >= budget.bytes {
             return Ok(());
         }
-        if take_in(&mut self.driver, &mut self.discarded, &mut |_| ()) == Wanted::Input {
+        if take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ()) == Wanted::Input {
             let timeout = self.transport.read_timeout()?;
             self.transport.set_read_timeout(Some(MOMENT))?;
             let received = self.receive();
@@ -185,8 +179,8 @@ impl<S: Transport> TlsStream<S> {
         };
         closing.finish(CloseReport {
             read_end: self.driver.closing_report().read_end,
-            close_sent: self.close_sent,
-            discarded: self.discarded,
+            close_sent: self.outgoing.close_sent,
+            discarded: self.incoming.discarded,
             limit,
         })
     }
@@ -198,7 +192,7 @@ impl<S: Transport> TlsStream<S> {
         deliver: &mut impl FnMut(&[u8]),
     ) -> io::Result<Option<CloseLimit>> {
         loop {
-            let wanted = take_in(&mut self.driver, &mut self.discarded, deliver);
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, deliver);
             if wanted == Wanted::Nothing {
                 return Ok(None);
             }

@@ -1,19 +1,17 @@
 //! The two directions of a stream, for two threads.
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
-use std::sync::Arc;
-
-use openschannel::{ReadEnd, TransportEnd};
+use std::io::{self, BufRead, Read, Write};
 
 use crate::Truncation;
-use crate::driver::{Driver, Plaintext};
-use crate::error::{ReadEnded, failed, is_retry, refused, transport_end, unfinished, write_zero};
+use crate::directions::{Incoming, Outgoing};
+use crate::driver::Plaintext;
+use crate::error::{alike, failed, is_retry, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
-use crate::split::{SplitError, SplitTransport};
+use crate::split::{Parts, SplitError, SplitTransport, reunite};
 
-use super::{TlsStream, Transport};
+use super::{TlsStream, Transport, flush, receive, send_once, shut};
 
-/// The reading direction of a [`TlsStream`], made by [`TlsStream::split`]. Reading ends as there.
+/// The reading direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Reading ends as there.
 ///
 /// What it finds out and the peer is to hear (the answer to a KeyUpdate, the alert for a failure) the [`WriteHalf`] sends with its next
 /// write or flush.
@@ -21,56 +19,222 @@ use super::{TlsStream, Transport};
 pub struct ReadHalf<R> {
     transport: R,
     driver: ReceiveDriver,
-    truncation: Truncation,
-    transport_error: Option<Arc<io::Error>>,
-    discarded: u64,
+    incoming: Incoming,
 }
 
-/// The writing direction of a [`TlsStream`], made by [`TlsStream::split`]. Dropping it sends nothing: [`WriteHalf::close_write`] it.
+/// The writing direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Dropping it sends nothing: [`WriteHalf::close_write`]
+/// it.
 #[derive(Debug)]
 #[must_use = "a stream whose writing half is dropped without close_write() looks cut to the peer"]
 pub struct WriteHalf<W> {
     transport: W,
     driver: SendDriver,
-    unflushed: bool,
-    transport_shut: bool,
-    close_sent: bool,
+    outgoing: Outgoing,
 }
 
+/// The halves of a [`TlsStream`] over `S`.
+pub type Halves<S> = (ReadHalf<<S as SplitTransport>::ReadHalf>, WriteHalf<<S as SplitTransport>::WriteHalf>);
+
 impl<S: SplitTransport> TlsStream<S> {
-    /// The two directions, for two threads; neither ever waits for the other. Each ends by itself: the writing half with
-    /// [`WriteHalf::close_write`], the reading half when the peer ends. [`TlsStream::reunite`] makes one stream of them again, to
-    /// [`close`](TlsStream::close) it within a budget for instance.
+    /// The two directions, for two threads; neither ever waits for the other. Each ends by itself: the writing half by
+    /// [`WriteHalf::close_write`], the reading half when the peer ends. To close within a budget, make one stream of them again:
+    /// [`TlsStream::reunite`].
     ///
     /// # Errors
-    /// The stream, unchanged: the handshake is not finished ([`ErrorKind::NotConnected`]), or the transport cannot be split.
-    pub fn split(
-        self,
-    ) -> Result<(ReadHalf<S::ReadHalf>, WriteHalf<S::WriteHalf>), SplitError<Self>> {
-        if !self.driver.is_established() {
-            return Err(SplitError::new(self, unfinished()));
-        }
-        let Self { transport, driver, truncation, transport_error, reset, unflushed, transport_shut, close_sent, discarded, send_error, closing } = self;
-        let whole = |transport, driver| Self {
-            transport,
-            driver,
-            truncation,
-            transport_error: transport_error.clone(),
-            reset,
-            send_error,
-            unflushed,
-            transport_shut,
-            close_sent,
-            closing,
-            discarded,
+    /// The stream, unchanged, with [`ErrorKind::NotConnected`](io::ErrorKind::NotConnected) as long as its handshake is not finished, or
+    /// with the error of the transport's.
+    pub fn into_split(self) -> Result<Halves<S>, SplitError<Self>> {
+        let Self { transport, driver, incoming, outgoing, send_error, closing } = self;
+        let (error, transport, driver) = match &send_error {
+            _ if !driver.is_established() => (unfinished(), transport, driver),
+            // The rest of the handshake is missing on the wire.
+            Some(error) => (alike(error), transport, driver),
+            None => match transport.split() {
+                Err(refused) => {
+                    let (transport, error) = refused.into_parts();
+                    (error, transport, driver)
+                }
+                Ok((read, write)) => {
+                    // Nothing but an unfinished handshake refuses.
+                    let (send, receive) = driver.split().expect("the handshake is finished");
+                    return Ok((
+                        ReadHalf { transport: read, driver: receive, incoming },
+                        WriteHalf { transport: write, driver: send, outgoing },
+                    ));
+                }
+            },
         };
-        let (read, write) = match transport.split() {
-            Ok(halves) => halves,
-            Err(refused) => {
-                let (transport, error) = refused.into_parts();
-                return Err(SplitError::new(whole(transport, driver), error));
+        Err(SplitError::new(Self { transport, driver, incoming, outgoing, send_error, closing }, error))
+    }
+
+    /// The opposite of [`TlsStream::into_split`].
+    ///
+    /// # Errors
+    /// Both halves, unchanged: they are not of one connection, or their transports are not of one transport.
+    pub fn reunite(
+        read: ReadHalf<S::ReadHalf>,
+        write: WriteHalf<S::WriteHalf>,
+    ) -> Result<Self, Box<Halves<S>>> {
+        let ReadHalf { transport: reader, driver: receive, incoming } = read;
+        let WriteHalf { transport: writer, driver: send, outgoing } = write;
+        match reunite(Parts { reader, writer, send, receive }) {
+            Ok((transport, driver)) => {
+                Ok(Self { transport, driver, incoming, outgoing, send_error: None, closing: None })
             }
-        };
-        todo!()
+            Err(parts) => {
+                let Parts { reader, writer, send, receive } = *parts;
+                Err(Box::new((
+                    ReadHalf { transport: reader, driver: receive, incoming },
+                    WriteHalf { transport: writer, driver: send, outgoing },
+                )))
+            }
+        }
+    }
+}
+
+impl<R> ReadHalf<R> {
+    /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
+    pub fn driver(&self) -> &ReceiveDriver {
+        &self.driver
+    }
+
+    /// As [`ReadHalf::driver`].
+    pub fn driver_mut(&mut self) -> &mut ReceiveDriver {
+        &mut self.driver
+    }
+
+    /// What a transport's end without a close_notify means to readers.
+    pub fn truncation(&self) -> Truncation {
+        self.incoming.truncation
+    }
+
+    /// As [`TlsStream::set_truncation`].
+    pub fn set_truncation(&mut self, truncation: Truncation) {
+        self.incoming.truncation = truncation;
+    }
+
+    /// The transport's half.
+    pub fn get_ref(&self) -> &R {
+        &self.transport
+    }
+
+    /// The transport's half. Bytes read from it are lost to the connection.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.transport
+    }
+}
+
+impl<R: Read> BufRead for ReadHalf<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        loop {
+            match self.driver.fill_plaintext().map_err(failed)? {
+                Plaintext::Data(_) => break,
+                Plaintext::NeedsReceive => {
+                    receive(&mut self.transport, &mut self.driver, &mut self.incoming)?
+                }
+                Plaintext::End(end) if self.incoming.truncation.reads_as_end(end) => break,
+                Plaintext::End(end) => {
+                    return Err(self.incoming.ended(end, self.driver.bytes_received(), false));
+                }
+            };
+        }
+        Ok(self.driver.plaintext())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.driver.consume(amount);
+    }
+}
+
+impl<R: Read> Read for ReadHalf<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let mut data = self.fill_buf()?;
+        let n = data.read(buf)?;
+        self.driver.consume(n);
+        Ok(n)
+    }
+}
+
+impl<W> WriteHalf<W> {
+    /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
+    /// write or flush.
+    pub fn driver(&self) -> &SendDriver {
+        &self.driver
+    }
+
+    /// As [`WriteHalf::driver`].
+    pub fn driver_mut(&mut self) -> &mut SendDriver {
+        &mut self.driver
+    }
+
+    /// The transport's half.
+    pub fn get_ref(&self) -> &W {
+        &self.transport
+    }
+
+    /// The transport's half. Bytes written to it are lost to the connection.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.transport
+    }
+}
+
+impl<W: Write> WriteHalf<W> {
+    /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub fn close_notify(&mut self) -> io::Result<()> {
+        self.driver.close_write().map_err(refused)?;
+        self.flush()?;
+        self.outgoing.close_sent |= self.driver.close_sent();
+        Ok(())
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)? {}
+        Ok(())
+    }
+}
+
+impl<W: Transport> WriteHalf<W> {
+    /// [`WriteHalf::close_notify`], then the transport's own end of sending. Reading goes on. May be called again.
+    ///
+    /// # Errors
+    /// The transport's. That it is not connected any more is none.
+    pub fn close_write(&mut self) -> io::Result<()> {
+        self.close_notify()?;
+        shut(&mut self.transport, &mut self.outgoing)
+    }
+}
+
+impl<W: Write> Write for WriteHalf<W> {
+    /// As [`TlsStream`]'s. Refused, with [`ErrorKind::BrokenPipe`](io::ErrorKind::BrokenPipe), once the reading half has met a failure;
+    /// the alert for it is sent then.
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            let written = match self.driver.write(buf) {
+                Ok(written) => written,
+                Err(error) => {
+                    // The alert is sent as far as it goes; the refusal is what counts.
+                    self.flush().ok();
+                    return Err(refused(error));
+                }
+            };
+            match self.send() {
+                Err(error) if written == 0 || !is_retry(&error) => return Err(error),
+                _ if written > 0 || buf.is_empty() => return Ok(written),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends what waits, and what the reading half has found out that the peer is to hear.
+    fn flush(&mut self) -> io::Result<()> {
+        self.driver.catch_up();
+        self.send()?;
+        flush(&mut self.transport, &mut self.outgoing)
     }
 }

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ::tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
 use ::tokio::sync::watch;
+use openschannel::ClosingReport;
 use openschannel::alert::{Alert, AlertDescription};
-use openschannel::{ClosingReport, ReadEnd};
 
-use crate::close::CloseBudget;
+use crate::close::{CloseBudget, CloseReport};
 use crate::tokio::TlsStream;
 
 use super::tally::{Counters, Outcome};
@@ -20,6 +22,8 @@ use super::{Phase, unless};
 pub struct Guard {
     phase: watch::Receiver<Phase>,
     counters: Arc<Counters>,
+    /// It was told that the rest will not come, or could not even be told.
+    given_up: AtomicBool,
     reported: bool,
 }
 
@@ -37,7 +41,7 @@ pub enum Idle {
 impl Guard {
     pub(super) fn new(phase: watch::Receiver<Phase>, counters: Arc<Counters>) -> Self {
         counters.begin();
-        Self { phase, counters, reported: false }
+        Self { phase, counters, given_up: AtomicBool::new(false), reported: false }
     }
 
     /// Whether the shutdown has begun: take no more work, such as another request.
@@ -71,52 +75,38 @@ impl Guard {
         }
     }
 
-    /// Closes in order: close_notify behind what waits, the transport's own end of sending, and the peer's end within `budget`. Its
-    /// time is for sending, and again for the peer's end. At [`Guard::last_word`] it gives up.
+    /// Closes in order: [`TlsStream::close`], which at [`Guard::last_word`] turns into [`Guard::give_up`].
     ///
     /// # Errors
-    /// Not everything could be sent. A peer that has ended in order by itself and let go is none: it needs no answer.
+    /// As there. [`TimedOut`](io::ErrorKind::TimedOut): the shutdown left no time.
     pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut TlsStream<S>,
         budget: impl Into<CloseBudget>,
-    ) -> io::Result<()> {
-        let budget = budget.into();
-        let orderly = async {
-            let closed =
-                ::tokio::time::timeout(budget.time, stream.close_write()).await.unwrap_or_else(|_| {
-                    Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no more bytes"))
-                });
-            // After a failure its alert has taken the close_notify's place. Where nothing can be sent any more, what the peer has sent
-            // still says why.
-            stream.linger(budget).await;
-            closed
-        };
-        let closed = match unless(self.last_word(), orderly).await {
-            Some(closed) => closed,
-            None => {
-                self.give_up(stream).await;
-                match stream.report().close_sent && stream.driver().transmit().is_empty() {
-                    true => Ok(()),
-                    false => Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the shutdown left no time to close in order",
-                    )),
-                }
+    ) -> io::Result<CloseReport> {
+        if let Some(closed) = unless(self.last_word(), stream.close(budget)).await {
+            return closed;
+        }
+        self.give_up(stream).await;
+        match self.given_up.load(Ordering::Relaxed) {
+            true => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the shutdown left no time to close in order"))
             }
-        };
-        match stream.report().read_end {
-            ReadEnd::Clean => Ok(()),
-            _ => closed,
+            // Without time to wait in it only reports.
+            false => Ok(stream.linger(Duration::ZERO).await),
         }
     }
 
     /// The last word of a connection that is not done: an alert behind what was sent, so that its end is taken neither for an end in
-    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`].
+    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`]. The connection counts as
+    /// [`Tally::aborted`](super::Tally::aborted), unless its close_notify is sent and only the peer's end is missing.
     pub async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut TlsStream<S>) {
-        if !stream.report().close_sent {
+        let closed = stream.report().close_sent;
+        if !closed {
             stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
         }
+        let given_up = !closed || !stream.driver().transmit().is_empty();
+        self.given_up.fetch_or(given_up, Ordering::Relaxed);
         unless(self.over(), stream.close_write()).await;
     }
 
@@ -131,6 +121,7 @@ impl Guard {
     }
 
     fn count(mut self, outcome: Outcome, report: &ClosingReport) {
+        let outcome = if *self.given_up.get_mut() { Outcome::Aborted } else { outcome };
         self.counters.end(outcome, report.bytes_sent, report.bytes_received);
         self.reported = true;
     }
@@ -139,7 +130,7 @@ impl Guard {
         let mut watched = self.phase.clone();
         if watched.wait_for(|now| *now >= phase).await.is_err() {
             // Whoever could ask is gone: nobody will.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Tally {
     pub failed: u64,
     /// The peer never ended its side, or this one had to let go first.
     pub open: u64,
-    /// No report: the task was ended, broke down, or still ran when the time was over.
+    /// Not done when the time was over, and given up; or without a report, because its task was ended or broke down.
     pub aborted: u64,
     /// Plaintext bytes sent.
     pub bytes_sent: u64,

@@ -60,8 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn close_report(&self, limit: Option<CloseLimit>) -> CloseReport {
         CloseReport {
             read_end: self.driver.closing_report().read_end,
-            close_sent: self.close_sent,
-            discarded: self.discarded,
+            close_sent: self.outgoing.close_sent,
+            discarded: self.incoming.discarded,
             limit,
         }
     }
@@ -91,14 +91,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(()) => self.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.unflushed),
+                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
+                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
             }
             closing.stage = Stage::Shut;
         }
         if closing.stage == Stage::Shut {
             if let Err(error) = ready!(self.poll_shut_transport(cx)) {
-                closing.sending_failed(error, &self.driver, self.unflushed);
+                closing.sending_failed(error, &self.driver, self.outgoing.unflushed);
             }
             closing.stage = Stage::Read;
         }
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         deliver: &mut impl FnMut(&[u8]),
     ) -> Poll<Option<CloseLimit>> {
         loop {
-            let wanted = take_in(&mut self.driver, &mut self.discarded, deliver);
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, deliver);
             if wanted == Wanted::Nothing {
                 return Poll::Ready(None);
             }

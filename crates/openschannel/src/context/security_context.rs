@@ -338,7 +338,7 @@ impl SecurityContext {
     /// # Errors
     /// The halves themselves: they are not of one connection.
     pub fn join(send: SendHalf, receive: ReceiveHalf) -> Result<Self, Box<(SendHalf, ReceiveHalf)>> {
-        if !Arc::ptr_eq(&send.shared, &receive.shared) {
+        if !send.is_twin_of(&receive) {
             return Err(Box::new((send, receive)));
         }
         let (role, post_handshake) = (send.attributes.role, send.attributes.post_handshake);

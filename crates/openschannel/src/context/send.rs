@@ -9,6 +9,7 @@ use crate::record::{ContentType, Exhausted, MAX_PLAINTEXT, Sealer};
 use crate::status::{Error, ErrorStatus};
 
 use super::closure::Shared;
+use super::receive::ReceiveHalf;
 use super::table::{self, Emission, Message, State, Waiting};
 use super::token::TokenBuffer;
 
@@ -269,13 +270,19 @@ impl SendHalf {
         self.sealer.protection().header_len()
     }
 
+    /// Whether this half's close_notify was produced and given to the caller.
+    pub fn close_sent(&self) -> bool {
+        self.close_sent
+    }
+
+    /// Whether `receive` is the other half of the same connection, which [`SecurityContext::join`](super::SecurityContext::join) takes.
+    pub fn is_twin_of(&self, receive: &ReceiveHalf) -> bool {
+        Arc::ptr_eq(&self.shared, &receive.shared)
+    }
+
     /// Plaintext bytes encrypted so far.
     pub fn bytes_sent(&self) -> u64 {
         self.bytes_sent
-    }
-
-    pub(super) fn close_sent(&self) -> bool {
-        self.close_sent
     }
 
     /// A close_notify of this side's went out before there were keys.

@@ -1,0 +1,120 @@
+//! How a transport's two directions stand: what both adaptors, and their halves, remember beside the driver.
+
+use std::io;
+use std::sync::Arc;
+
+use openschannel::{ReadEnd, TransportEnd};
+
+use crate::Truncation;
+use crate::driver::Driver;
+use crate::error::{ReadEnded, alike, is_end_of_both, is_retry, transport_end};
+use crate::halves::{ReceiveDriver, SendDriver};
+
+/// The reading direction.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    pub(crate) truncation: Truncation,
+    /// What the transport's end was, for the error that tells it.
+    error: Option<Arc<io::Error>>,
+    /// Sending met a reset: what looks like a FIN behind it is none.
+    reset: Option<io::Error>,
+    /// Plaintext bytes that closing threw away.
+    pub(crate) discarded: u64,
+}
+
+/// The writing direction.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// The transport was given bytes and has not been flushed since.
+    pub(crate) unflushed: bool,
+    /// The transport's sending direction was ended.
+    pub(crate) shut: bool,
+    /// The transport took the close_notify.
+    pub(crate) close_sent: bool,
+}
+
+impl Incoming {
+    /// The transport's read gave nothing: what that is.
+    pub(crate) fn eof(&mut self) -> TransportEnd {
+        match self.reset.take() {
+            Some(error) => {
+                self.error.get_or_insert_with(|| Arc::new(error));
+                TransportEnd::Reset
+            }
+            None => TransportEnd::Eof,
+        }
+    }
+
+    /// The transport's read failed: what that is.
+    pub(crate) fn failed(&mut self, error: io::Error) -> TransportEnd {
+        let end = transport_end(&error);
+        self.error.get_or_insert_with(|| Arc::new(error));
+        end
+    }
+
+    /// Sending failed; some ways of that are the end of reading too.
+    pub(crate) fn note_reset(&mut self, error: io::Error) -> io::Error {
+        if !is_retry(&error) && is_end_of_both(&error) {
+            self.reset.get_or_insert_with(|| alike(&error));
+        }
+        error
+    }
+
+    /// The error that tells how reading ended.
+    pub(crate) fn ended(&self, end: ReadEnd, delivered: u64, in_handshake: bool) -> io::Error {
+        ReadEnded::new(end, delivered, in_handshake, self.error.clone()).into()
+    }
+}
+
+/// Who has bytes for the transport: a whole driver or its sending half.
+pub(crate) trait Transmit {
+    fn transmit(&self) -> &[u8];
+    fn transmitted(&mut self, n: usize);
+}
+
+/// Who takes bytes from the transport: a whole driver or its receiving half.
+pub(crate) trait Receive {
+    fn receive_space(&mut self) -> &mut [u8];
+    fn received(&mut self, n: usize);
+    fn transport_ended(&mut self, end: TransportEnd);
+    fn release_buffers(&mut self);
+}
+
+macro_rules! transmit {
+    ($($driver:ty),*) => {$(
+        impl Transmit for $driver {
+            fn transmit(&self) -> &[u8] {
+                <$driver>::transmit(self)
+            }
+
+            fn transmitted(&mut self, n: usize) {
+                <$driver>::transmitted(self, n);
+            }
+        }
+    )*};
+}
+
+macro_rules! receive {
+    ($($driver:ty),*) => {$(
+        impl Receive for $driver {
+            fn receive_space(&mut self) -> &mut [u8] {
+                <$driver>::receive_space(self)
+            }
+
+            fn received(&mut self, n: usize) {
+                <$driver>::received(self, n);
+            }
+
+            fn transport_ended(&mut self, end: TransportEnd) {
+                <$driver>::transport_ended(self, end);
+            }
+
+            fn release_buffers(&mut self) {
+                <$driver>::release_buffers(self);
+            }
+        }
+    )*};
+}
+
+transmit!(Driver, SendDriver);
+receive!(Driver, ReceiveDriver);

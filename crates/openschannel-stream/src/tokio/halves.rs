@@ -1,0 +1,281 @@
+//! The two directions of a stream, for two tasks.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::Truncation;
+use crate::directions::{Incoming, Outgoing};
+use crate::driver::Plaintext;
+use crate::error::{alike, failed, refused, unfinished};
+use crate::halves::{ReceiveDriver, SendDriver};
+use crate::split::{Parts, SplitError, SplitTransport, reunite};
+
+use super::{TlsStream, poll_flush, poll_receive, poll_shut, poll_transmit};
+
+/// The reading direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Reading ends as there.
+///
+/// What it finds out and the peer is to hear (the answer to a KeyUpdate, the alert for a failure) the [`WriteHalf`] sends with its next
+/// write or flush.
+#[derive(Debug)]
+pub struct ReadHalf<R> {
+    transport: R,
+    driver: ReceiveDriver,
+    incoming: Incoming,
+}
+
+/// The writing direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Dropping it sends nothing: [`WriteHalf::close_write`]
+/// it, or [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown), which is the same.
+#[derive(Debug)]
+#[must_use = "a stream whose writing half is dropped without close_write() looks cut to the peer"]
+pub struct WriteHalf<W> {
+    transport: W,
+    driver: SendDriver,
+    outgoing: Outgoing,
+}
+
+/// The halves of a [`TlsStream`] over `S`.
+pub type Halves<S> = (ReadHalf<<S as SplitTransport>::ReadHalf>, WriteHalf<<S as SplitTransport>::WriteHalf>);
+
+impl<S: SplitTransport> TlsStream<S> {
+    /// The two directions, for two tasks; neither ever waits for the other. Each ends by itself: the writing half by
+    /// [`WriteHalf::close_write`], the reading half when the peer ends. To close within a budget, make one stream of them again:
+    /// [`TlsStream::reunite`].
+    ///
+    /// # Errors
+    /// The stream, unchanged, with [`ErrorKind::NotConnected`](io::ErrorKind::NotConnected) as long as its handshake is not finished, or
+    /// with the error of the transport's.
+    pub fn into_split(self) -> Result<Halves<S>, SplitError<Self>> {
+        let Self { transport, driver, incoming, outgoing, send_error, closing, .. } = self;
+        let (error, transport, driver) = match &send_error {
+            _ if !driver.is_established() => (unfinished(), transport, driver),
+            // The rest of the handshake is missing on the wire.
+            Some(error) => (alike(error), transport, driver),
+            None => match transport.split() {
+                Err(refused) => {
+                    let (transport, error) = refused.into_parts();
+                    (error, transport, driver)
+                }
+                Ok((read, write)) => {
+                    // Nothing but an unfinished handshake refuses.
+                    let (send, receive) = driver.split().expect("the handshake is finished");
+                    return Ok((
+                        ReadHalf { transport: read, driver: receive, incoming },
+                        WriteHalf { transport: write, driver: send, outgoing },
+                    ));
+                }
+            },
+        };
+        let waiting = [None, None];
+        Err(SplitError::new(
+            Self { transport, driver, incoming, outgoing, send_error, closing, waiting },
+            error,
+        ))
+    }
+
+    /// The opposite of [`TlsStream::into_split`].
+    ///
+    /// # Errors
+    /// Both halves, unchanged: they are not of one connection, or their transports are not of one transport.
+    pub fn reunite(
+        read: ReadHalf<S::ReadHalf>,
+        write: WriteHalf<S::WriteHalf>,
+    ) -> Result<Self, Box<Halves<S>>> {
+        let ReadHalf { transport: reader, driver: receive, incoming } = read;
+        let WriteHalf { transport: writer, driver: send, outgoing } = write;
+        match reunite(Parts { reader, writer, send, receive }) {
+            Ok((transport, driver)) => Ok(Self {
+                transport,
+                driver,
+                incoming,
+                outgoing,
+                send_error: None,
+                closing: None,
+                waiting: [None, None],
+            }),
+            Err(parts) => {
+                let Parts { reader, writer, send, receive } = *parts;
+                Err(Box::new((
+                    ReadHalf { transport: reader, driver: receive, incoming },
+                    WriteHalf { transport: writer, driver: send, outgoing },
+                )))
+            }
+        }
+    }
+}
+
+impl<R> ReadHalf<R> {
+    /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
+    pub fn driver(&self) -> &ReceiveDriver {
+        &self.driver
+    }
+
+    /// As [`ReadHalf::driver`].
+    pub fn driver_mut(&mut self) -> &mut ReceiveDriver {
+        &mut self.driver
+    }
+
+    /// What a transport's end without a close_notify means to readers.
+    pub fn truncation(&self) -> Truncation {
+        self.incoming.truncation
+    }
+
+    /// As [`TlsStream::set_truncation`].
+    pub fn set_truncation(&mut self, truncation: Truncation) {
+        self.incoming.truncation = truncation;
+    }
+
+    /// The transport's half.
+    pub fn get_ref(&self) -> &R {
+        &self.transport
+    }
+
+    /// The transport's half. Bytes read from it are lost to the connection.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.transport
+    }
+}
+
+impl<R: AsyncRead + Unpin> ReadHalf<R> {
+    fn poll_plaintext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match self.driver.fill_plaintext().map_err(failed)? {
+                Plaintext::Data(_) => return Poll::Ready(Ok(())),
+                Plaintext::NeedsReceive => {
+                    ready!(poll_receive(cx, &mut self.transport, &mut self.driver, &mut self.incoming));
+                }
+                Plaintext::End(end) if self.incoming.truncation.reads_as_end(end) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Plaintext::End(end) => {
+                    let delivered = self.driver.bytes_received();
+                    return Poll::Ready(Err(self.incoming.ended(end, delivered, false)));
+                }
+            }
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncBufRead for ReadHalf<R> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let half = self.get_mut();
+        ready!(half.poll_plaintext(cx))?;
+        Poll::Ready(Ok(half.driver.plaintext()))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        self.get_mut().driver.consume(amount);
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_plaintext(cx))?;
+        let data = self.driver.plaintext();
+        let n = data.len().min(buf.remaining());
+        buf.put_slice(data.get(..n).unwrap_or_default());
+        self.driver.consume(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W> WriteHalf<W> {
+    /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
+    /// write or flush.
+    pub fn driver(&self) -> &SendDriver {
+        &self.driver
+    }
+
+    /// As [`WriteHalf::driver`].
+    pub fn driver_mut(&mut self) -> &mut SendDriver {
+        &mut self.driver
+    }
+
+    /// The transport's half.
+    pub fn get_ref(&self) -> &W {
+        &self.transport
+    }
+
+    /// The transport's half. Bytes written to it are lost to the connection.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.transport
+    }
+}
+
+impl<W: AsyncWrite + Unpin> WriteHalf<W> {
+    /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub async fn close_notify(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_close_notify(cx)).await
+    }
+
+    /// [`WriteHalf::close_notify`], then the transport's own end of sending. Reading goes on. May be called again.
+    ///
+    /// # Errors
+    /// The transport's. That it is not connected any more is none.
+    pub async fn close_write(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await
+    }
+
+    fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.driver.close_write().map_err(refused)?;
+        ready!(self.poll_send(cx))?;
+        self.outgoing.close_sent |= self.driver.close_sent();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends everything that waits, and flushes the transport.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing))?;
+        poll_flush(cx, &mut self.transport, &mut self.outgoing)
+    }
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
+    /// As [`TlsStream`]'s. Refused, with [`ErrorKind::BrokenPipe`](io::ErrorKind::BrokenPipe), once the reading half has met a failure;
+    /// the alert for it is sent then, as far as the transport takes it.
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let written = match self.driver.write(buf) {
+                Ok(written) => written,
+                Err(error) => {
+                    let _best_effort = self.poll_send(cx);
+                    return Poll::Ready(Err(refused(error)));
+                }
+            };
+            let half = &mut *self;
+            let sent = poll_transmit(cx, &mut half.transport, &mut half.driver, &mut half.outgoing);
+            if let Poll::Ready(Err(error)) = sent {
+                return Poll::Ready(Err(error));
+            }
+            if written > 0 || buf.is_empty() {
+                return Poll::Ready(Ok(written));
+            }
+            ready!(sent)?;
+        }
+    }
+
+    /// Sends what waits, and what the reading half has found out that the peer is to hear.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.driver.catch_up();
+        self.poll_send(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_close_notify(cx))?;
+        let half = &mut *self;
+        poll_shut(cx, &mut half.transport, &mut half.outgoing)
+    }
+}
