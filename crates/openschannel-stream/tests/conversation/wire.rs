@@ -12,7 +12,7 @@ use openschannel_stream::blocking::Transport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// One direction.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Direction {
     under_way: VecDeque<u8>,
     sent: usize,
@@ -22,6 +22,7 @@ struct Direction {
 }
 
 /// One end.
+#[derive(Debug)]
 pub struct Wire {
     inbox: Arc<Mutex<Direction>>,
     outbox: Arc<Mutex<Direction>>,
