@@ -12,7 +12,8 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 fn http(stream: &mut Stream) {
     while let Some(head) = read_head(stream) {
         stream.write_all(OK).unwrap();
-        if head.contains("Connection: close") {
+        // Nor does it go on behind what is no request.
+        if head.contains("Connection: close") || !head.contains("HTTP/1.1") {
             break;
         }
     }
