@@ -8,7 +8,7 @@ mod halves;
 
 pub use halves::{Halves, ReadHalf, WriteHalf};
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -22,6 +22,7 @@ use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{alike, failed, is_retry, refused, unusable, write_zero};
+use crate::vectored::gather;
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -309,6 +310,10 @@ impl<S: Read + Write> Write for TlsStream<S> {
                 _ => {}
             }
         }
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&gather(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {

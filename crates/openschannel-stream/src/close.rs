@@ -117,6 +117,7 @@ impl StdError for CloseFailed {
 #[derive(Debug)]
 pub(crate) struct Closing<I> {
     pub(crate) began: I,
+    pub(crate) begun: Begun,
     pub(crate) stage: Stage,
     /// Bytes received since.
     pub(crate) received: u64,
@@ -124,6 +125,14 @@ pub(crate) struct Closing<I> {
     /// Bytes of the close_notify, at the end of what waits to be sent.
     close_len: usize,
     lost: Lost,
+}
+
+/// What was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Close,
+    /// Only the last stage of it.
+    Linger,
 }
 
 /// What a close is at.
@@ -143,8 +152,12 @@ enum Lost {
 }
 
 impl<I> Closing<I> {
-    pub(crate) fn new(began: I, stage: Stage) -> Self {
-        Self { began, stage, received: 0, send_error: None, close_len: 0, lost: Lost::Nothing }
+    pub(crate) fn new(began: I, begun: Begun) -> Self {
+        let stage = match begun {
+            Begun::Close => Stage::Send,
+            Begun::Linger => Stage::Read,
+        };
+        Self { began, begun, stage, received: 0, send_error: None, close_len: 0, lost: Lost::Nothing }
     }
 
     /// Puts the close_notify behind what waits.

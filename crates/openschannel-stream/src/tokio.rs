@@ -9,7 +9,7 @@ mod halves;
 pub use halves::{Halves, ReadHalf, WriteHalf};
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
@@ -24,6 +24,7 @@ use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{alike, failed, refused, unusable, write_zero};
+use crate::vectored::gather;
 
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 /// [`AsyncWriteExt::shutdown`](::tokio::io::AsyncWriteExt::shutdown) is [`TlsStream::close_write`] and waits for no peer.
@@ -342,6 +343,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
             }
             ready!(sent)?;
         }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, &gather(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

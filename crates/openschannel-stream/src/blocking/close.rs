@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{TlsStream, Transport, shut};
 use crate::close::{
-    CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
+    Begun, CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
 };
 use crate::error::is_retry;
 
@@ -41,11 +41,7 @@ impl<S: Transport> TlsStream<S> {
     /// [`Transport::set_read_timeout`] and [`Transport::set_write_timeout`].
     pub fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
         let budget = budget.into();
-        if !self.outgoing.shut {
-            // A lingering that waits to be called again is no close that was begun: it has sent nothing.
-            self.closing.take_if(|closing| closing.stage == Stage::Read);
-        }
-        let mut closing = self.closing.take().unwrap_or_else(|| Closing::new(Instant::now(), Stage::Send));
+        let mut closing = self.begun_or_new(Begun::Close);
         let timeout = self.transport.write_timeout()?;
         let sent = self.send_end(&mut closing, budget);
         // A transport that is gone may refuse; it then does not wait either.
@@ -71,9 +67,16 @@ impl<S: Transport> TlsStream<S> {
         budget: impl Into<CloseBudget>,
         mut deliver: impl FnMut(&[u8]),
     ) -> io::Result<CloseReport> {
-        let mut closing = self.closing.take().unwrap_or_else(|| Closing::new(Instant::now(), Stage::Read));
-        closing.stage = Stage::Read;
+        let closing = self.begun_or_new(Begun::Linger);
         self.finish(closing, budget.into(), Ok(None), &mut deliver)
+    }
+
+    /// What an earlier call of the same kind could not finish because the transport does not block.
+    fn begun_or_new(&mut self, begun: Begun) -> Closing<Instant> {
+        self.closing
+            .take()
+            .filter(|closing| closing.begun == begun)
+            .unwrap_or_else(|| Closing::new(Instant::now(), begun))
     }
 
     fn shut_transport(&mut self) -> io::Result<()> {
