@@ -86,8 +86,12 @@ fn exists(name: &str) -> bool {
     });
     // Other attributes may stand between: what is a test under certain conditions only is one.
     function.is_some_and(|at| {
-        lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|line| line.ends_with("test]"))
+        lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|attribute| is_test(attribute))
     })
+}
+
+fn is_test(attribute: &str) -> bool {
+    attribute == "#[test]" || attribute.starts_with("#[tokio::test")
 }
 
 /// The numbers behind every `C-` of a line.

@@ -13,6 +13,9 @@ mod http;
 #[path = "../examples/starttls.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its main is not called")]
 mod starttls;
+#[path = "../examples/two_threads.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main is not called")]
+mod two_threads;
 
 use std::fs;
 use std::future::Future;
@@ -31,10 +34,11 @@ use openschannel::ReadEnd;
 use openschannel::credentials::Protocols;
 use openschannel_stream::blocking::TlsStream;
 use openschannel_stream::{TlsAcceptor, TlsConnector, Truncation};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 
 /// Only bounds a hang.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(30);
 
 fn both(version: Protocols) -> (TlsConnector, TlsAcceptor) {
     let (outbound, inbound) = credentials(version);
@@ -52,7 +56,16 @@ fn listen<T: Send + 'static>(
 ) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    (address, thread::spawn(move || serve(listener.accept().unwrap().0)))
+    (address, thread::spawn(move || serve(bounded(listener.accept().unwrap().0))))
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    bounded(TcpStream::connect(address).unwrap())
+}
+
+fn bounded(socket: TcpStream) -> TcpStream {
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    socket
 }
 
 mod http_over_tls {
@@ -152,6 +165,30 @@ mod http_over_tls {
         }
     }
 
+    /// The server has sent its end and waits for the client's: a socket closed before would answer it with a reset. docs/closing.md
+    /// C-29.
+    #[test]
+    fn a_server_that_ends_first_reads_the_clients_end() {
+        run(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopped) = watch::channel(false);
+            let handler = |_| async { http::page(Full::from("that is all")) };
+            let serving = tokio::spawn(http::serve(listener, acceptor(), handler, stopped));
+            let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut stream = connector(&[]).connect_async(NAME, socket).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.ends_with(b"that is all"));
+            // All of the server's end is here; only now comes ours.
+            assert_eq!(stream.close(SOON).await.unwrap().read_end, ReadEnd::Clean);
+            stop.send_replace(true);
+            let closed = serving.await.unwrap().pop().unwrap().closed.unwrap();
+            assert_eq!((closed.read_end, closed.close_sent, closed.limit), (ReadEnd::Clean, true, None));
+        });
+    }
+
     /// A server that says `answer` and is cut off.
     fn cut_behind(answer: &'static str, bare: &'static [u8]) -> http::Fetched {
         let (_, acceptor) = both(Protocols::TLS1_3);
@@ -214,7 +251,7 @@ mod plain_text_first {
         for version in VERSIONS {
             let (connector, acceptor) = both(version);
             let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-            let socket = TcpStream::connect(address).unwrap();
+            let socket = connect(address);
             let closed = starttls::send(socket, &connector, NAME, MESSAGE).unwrap();
             let (messages, served) = server.join().unwrap().unwrap();
             assert_eq!(messages, [format!("{MESSAGE}\n")]);
@@ -228,8 +265,7 @@ mod plain_text_first {
     fn plain_client(serve: impl FnOnce(&mut BufReader<TcpStream>)) -> std::io::Error {
         let (_, acceptor) = both(Protocols::TLS1_3);
         let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-        let mut client = BufReader::new(TcpStream::connect(address).unwrap());
-        client.get_ref().set_read_timeout(Some(SOON)).unwrap();
+        let mut client = BufReader::new(connect(address));
         assert!(line(&mut client).starts_with("220"));
         serve(&mut client);
         server.join().unwrap().unwrap_err()
@@ -281,7 +317,7 @@ mod plain_text_first {
             drop(client.read_to_end(&mut rest));
             rest
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         let error = starttls::send(socket, &connector, NAME, MESSAGE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(server.join().unwrap(), b"", "not even a ClientHello");
@@ -300,7 +336,7 @@ mod plain_text_first {
             client.read_to_end(&mut rest).unwrap();
             rest
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         assert!(starttls::send(socket, &connector, NAME, MESSAGE).is_err());
         assert_eq!(server.join().unwrap(), b"");
     }
@@ -311,7 +347,7 @@ mod plain_text_first {
         for close in [false, true] {
             let (connector, acceptor) = both(Protocols::TLS1_3);
             let (address, server) = listen(move |socket| starttls::serve(socket, &acceptor));
-            let mut plain = BufReader::new(TcpStream::connect(address).unwrap());
+            let mut plain = BufReader::new(connect(address));
             line(&mut plain);
             plain.get_mut().write_all(b"STARTTLS\r\n").unwrap();
             line(&mut plain);
@@ -365,7 +401,7 @@ mod without_a_length {
             socket.shutdown(Shutdown::Write).unwrap();
             drop(socket.read_to_end(&mut Vec::new()));
         });
-        let socket = TcpStream::connect(address).unwrap();
+        let socket = connect(address);
         let outcome = download(socket, &connector.with_truncation(policy), NAME, "/page", file).unwrap();
         server.join().unwrap();
         outcome
@@ -397,5 +433,81 @@ mod without_a_length {
                 assert_eq!(fs::read(&file).unwrap(), b"an older page");
             }
         }
+    }
+}
+
+mod both_directions_at_once {
+    use super::*;
+    use std::io::Cursor;
+    use std::sync::mpsc;
+
+    /// More than both sides' sockets hold: whoever writes all of it before he reads waits for ever.
+    const MUCH: usize = 8 << 20;
+
+    fn pattern() -> Vec<u8> {
+        (0..=250).cycle().take(MUCH).collect()
+    }
+
+    #[test]
+    fn two_sides_that_talk_all_the_time_end_in_order() {
+        for version in VERSIONS {
+            let (connector, acceptor) = both(version);
+            let talk = |stream| {
+                let mut heard = Vec::new();
+                let closed = two_threads::talk(stream, Cursor::new(pattern()), &mut heard).unwrap();
+                assert!(heard == pattern(), "{} bytes", heard.len());
+                closed
+            };
+            let (address, server) = listen(move |socket| talk(acceptor.accept(socket).unwrap()));
+            let closed = talk(connector.connect(NAME, connect(address)).unwrap());
+            for closed in [closed, server.join().unwrap()] {
+                assert_eq!((closed.read_end, closed.close_sent, closed.limit), (ReadEnd::Clean, true, None));
+            }
+        }
+    }
+
+    /// The end of the input ends one direction: the answer comes behind it. docs/closing.md C-2.
+    #[test]
+    fn the_answer_comes_behind_the_end_of_the_question() {
+        let (connector, acceptor) = both(Protocols::TLS1_3);
+        let (address, server) = listen(move |socket| {
+            let mut stream = acceptor.accept(socket).unwrap();
+            let question = std::io::read_to_string(&mut stream).unwrap();
+            stream.write_all(question.to_uppercase().as_bytes()).unwrap();
+            stream.close(SOON).unwrap()
+        });
+        let stream = connector.connect(NAME, connect(address)).unwrap();
+        let mut heard = Vec::new();
+        let closed = two_threads::talk(stream, Cursor::new("is it whole?"), &mut heard).unwrap();
+        assert_eq!((heard.as_slice(), closed.read_end), (&b"IS IT WHOLE?"[..], ReadEnd::Clean));
+        assert_eq!(server.join().unwrap().read_end, ReadEnd::Clean);
+    }
+
+    /// Input that never comes, until its other end is dropped.
+    struct Silence(mpsc::Receiver<()>);
+
+    impl Read for Silence {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            self.0.recv().ok();
+            Ok(0)
+        }
+    }
+
+    /// docs/closing.md C-7.
+    #[test]
+    fn a_cut_is_told_while_the_other_thread_waits_for_input() {
+        let (connector, acceptor) = both(Protocols::TLS1_3);
+        let (address, server) = listen(move |socket| {
+            let mut stream = acceptor.accept(socket).unwrap();
+            stream.write_all(b"half of i").unwrap();
+            stream.get_ref().shutdown(Shutdown::Write).unwrap();
+            stream
+        });
+        let stream = connector.connect(NAME, connect(address)).unwrap();
+        let (quiet, silence) = mpsc::channel();
+        let mut heard = Vec::new();
+        let error = two_threads::talk(stream, Silence(silence), &mut heard).unwrap_err();
+        assert_eq!((error.kind(), heard.as_slice()), (ErrorKind::UnexpectedEof, &b"half of i"[..]));
+        drop((quiet, server.join().unwrap()));
     }
 }

@@ -117,7 +117,7 @@ async fn every_connection_is_closed_in_order_and_counted_by_how_its_peer_ended()
     }
 }
 
-/// The peer is told that what it waits for will not come, and nobody else waits for it.
+/// The peer is told that what it waits for will not come, and once it has gone nobody waits any longer.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_done_says_so_at_the_last_word() {
     for version in VERSIONS {
@@ -125,18 +125,45 @@ async fn a_connection_that_is_not_done_says_so_at_the_last_word() {
         let graceful = GracefulShutdown::new();
         let guard = graceful.guard();
         let begin = Instant::now();
-        let busy = tokio::spawn(async move {
+        tokio::spawn(async move {
             guard.last_word().await;
             assert_eq!(begin.elapsed(), BUDGET.0 - BUDGET.1);
             guard.give_up(&mut server).await;
             guard.report(&server.report());
         });
+        let client = tokio::spawn(async move {
+            client.read(&mut [0]).await.unwrap_err();
+            client.report().read_end
+        });
         let tally = graceful.shutdown(budget()).await;
         assert_eq!((tally.connections, tally.aborted), (1, 1), "{tally}");
-        assert_eq!(begin.elapsed(), BUDGET.0 - BUDGET.1, "nothing is left to wait for");
-        client.read(&mut [0]).await.unwrap_err();
-        assert_eq!(client.report().read_end, ReadEnd::Alert(AlertDescription::INTERNAL_ERROR));
-        busy.await.unwrap();
+        assert_eq!(begin.elapsed(), BUDGET.0 - BUDGET.1);
+        assert_eq!(client.await.unwrap(), ReadEnd::Alert(AlertDescription::INTERNAL_ERROR));
+    }
+}
+
+/// Its time for an answer is cut, not its close: that went out.
+#[tokio::test(start_paused = true)]
+async fn a_close_under_way_at_the_last_word_is_not_given_up() {
+    for (answers, in_order, open) in [(true, 1, 0), (false, 0, 1)] {
+        let (mut client, mut server) = pair(&quick_credentials(Protocols::TLS1_3)).await;
+        let graceful = GracefulShutdown::new();
+        let guard = graceful.guard();
+        tokio::spawn(async move {
+            guard.close(&mut server, 3600 * SECOND).await.unwrap();
+            guard.report(&server.report());
+        });
+        let client = tokio::spawn(async move {
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+            tokio::time::sleep(BUDGET.0 - BUDGET.1 / 2).await;
+            if answers {
+                client.close_write().await.unwrap();
+            }
+            client
+        });
+        let tally = graceful.shutdown(budget()).await;
+        assert_eq!((tally.in_order, tally.open, tally.connections), (in_order, open, 1), "{tally}");
+        assert_eq!(client.await.unwrap().report().read_end, ReadEnd::Clean);
     }
 }
 

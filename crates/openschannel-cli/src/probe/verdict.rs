@@ -186,7 +186,8 @@ pub(super) fn half_close(seen: &Seen, whole: u64, is_tls13: bool) -> Judgement {
 
 /// What came of data behind this side's close_notify.
 pub(super) fn data_behind(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
-    if seen.data > 0 {
+    // Some servers answer every close_notify, with an error page for the request that did not come.
+    if seen.data > ordinary.map_or(0, |ordinary| ordinary.data) {
         return Judgement::bad(format!("{} bytes in answer to it; {}", seen.data, seen.words()));
     }
     match seen.manner() {

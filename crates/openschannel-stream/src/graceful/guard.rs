@@ -28,7 +28,7 @@ pub struct Guard {
 }
 
 /// What ended the waiting of [`Guard::idle`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
     /// Data waits to be read: go on with it.
     Data,
@@ -98,16 +98,18 @@ impl Guard {
     }
 
     /// The last word of a connection that is not done: an alert behind what was sent, so that its end is taken neither for an end in
-    /// order nor for a cut wire. It is sent as far as the transport takes it before [`Guard::over`]. The connection counts as
-    /// [`Tally::aborted`](super::Tally::aborted), unless its close_notify is sent and only the peer's end is missing.
+    /// order nor for a cut wire; and then reading on until the peer ends or [`Guard::over`], so that no reset destroys it. The
+    /// connection counts as [`Tally::aborted`](super::Tally::aborted), unless its close_notify got out and only the peer's end was
+    /// missing.
     pub async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut TlsStream<S>) {
         let closed = stream.report().close_sent;
         if !closed {
             stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
         }
+        // The time that is left is the limit.
+        unless(self.over(), stream.close(CloseBudget::new(u64::MAX, Duration::MAX))).await;
         let given_up = !closed || !stream.driver().transmit().is_empty();
         self.given_up.fetch_or(given_up, Ordering::Relaxed);
-        unless(self.over(), stream.close_write()).await;
     }
 
     /// Counts the connection as its report has it: in order if both sides ended so, and otherwise by how reading ended.

@@ -52,7 +52,7 @@ pub(super) async fn idle(asking: &Asking) -> Asked {
         wire.expect_response();
         wire.send(&request, "GET with Connection: keep-alive").await;
         let seen = wire.until_response().await;
-        if promises_end(&seen) || seen.manner() != Manner::Nothing {
+        if promises_end(&seen) {
             return Ok(Judgement::not_applicable("the server keeps no connection open behind a response"));
         }
     }

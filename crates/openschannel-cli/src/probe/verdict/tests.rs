@@ -167,6 +167,9 @@ fn data_behind_the_end_is_neither_answered_nor_punished() {
     for answered in ways() {
         assert_eq!(judge(&Seen { data: 100, ..answered }).verdict, Bad);
     }
+    let page = Seen { data: 100, ..in_order() };
+    assert_eq!(data_behind(&page, Some(&page)).verdict, Good, "it is the answer to the close");
+    assert_eq!(data_behind(&Seen { data: 101, ..in_order() }, Some(&page)).verdict, Bad);
     let never = seen(None, End::Open);
     assert_eq!(data_behind(&never, Some(&never)).verdict, Good, "it is ignored like the close before it");
 }
