@@ -1,5 +1,6 @@
 //! Streams whose two directions are owned apart, over real sockets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![cfg(feature = "tokio")]
 
 mod harness;
 
