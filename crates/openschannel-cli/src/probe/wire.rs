@@ -321,10 +321,10 @@ impl Wire {
         self.seen()
     }
 
-    /// Reads until at least so many bytes of data have come, or as [`Wire::until_end`].
+    /// Reads until at least so many bytes of data or a whole response have come, or as [`Wire::until_end`].
     pub(super) async fn until_data(&mut self, bytes: u64) -> Seen {
         let silence = self.silence;
-        self.read_while(silence, |wire| wire.seen.data < bytes).await;
+        self.read_while(silence, |wire| wire.seen.data < bytes && !wire.is_response_complete()).await;
         self.seen()
     }
 
