@@ -495,9 +495,9 @@ impl Wire {
     /// The type of the message in an opened record: the plaintext lies where the ciphertext was, in TLS 1.3 with its type behind it.
     fn handshake_message(&self, record: &[u8], decrypted: &Decrypted) -> Option<u8> {
         const HANDSHAKE: u8 = 22;
-        let is_handshake = match record.first()? {
-            &HANDSHAKE => true,
-            &APPLICATION_DATA => {
+        let is_handshake = match *record.first()? {
+            HANDSHAKE => true,
+            APPLICATION_DATA => {
                 let inner = record.get(HEADER_LEN..record.len().checked_sub(TAG_LEN)?)?;
                 inner.iter().rev().find(|byte| **byte != 0) == Some(&HANDSHAKE)
             }
