@@ -13,6 +13,9 @@ use crate::error::is_retry;
 /// patience, long beside a system call.
 const TURN: Duration = Duration::from_millis(20);
 
+/// How often is read before sending has its turn again: about a mebibyte, so that a peer that sends and sends does not have it all.
+const READS_A_TURN: usize = 16;
+
 /// The shortest timeout that is set on a transport: zero would stand for none, and clocks of sockets are coarse.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -140,16 +143,22 @@ impl<S: Transport> TlsStream<S> {
 
     /// Sending waits: perhaps for a peer that does not read before it has written.
     fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<()> {
-        if !self.driver.is_established() || closing.received >= budget.bytes {
+        if !self.driver.is_established() {
             return Ok(());
         }
-        if take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ()) == Wanted::Input {
-            let timeout = self.transport.read_timeout()?;
-            self.transport.set_read_timeout(Some(MOMENT))?;
-            let received = self.receive();
-            self.transport.set_read_timeout(timeout).ok();
-            closing.received += received.unwrap_or(0) as u64;
+        let timeout = self.transport.read_timeout()?;
+        self.transport.set_read_timeout(Some(MOMENT))?;
+        for _ in 0..READS_A_TURN {
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ());
+            if wanted != Wanted::Input || closing.received >= budget.bytes {
+                break;
+            }
+            match self.receive() {
+                Ok(0) | Err(_) => break,
+                Ok(n) => closing.received += n as u64,
+            }
         }
+        self.transport.set_read_timeout(timeout).ok();
         Ok(())
     }
 
