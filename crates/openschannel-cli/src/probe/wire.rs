@@ -38,6 +38,9 @@ const READ_LEN: usize = 64 * 1024;
 /// A FIN follows a close_notify at once or not before this side's: whoever waits longer learns nothing.
 const FIN_TIME: Duration = Duration::from_secs(2);
 
+/// As many silences the server may go on sending, for a server may send for ever; a large response over a slow line has to fit in.
+const READ_SILENCES: u32 = 4;
+
 /// Between the bytes of a record that is sent in pieces: long enough for each to leave as a segment of its own.
 const PIECE_PAUSE: Duration = Duration::from_millis(2);
 
@@ -72,6 +75,11 @@ impl Wire {
 
     pub(super) fn driver_mut(&mut self) -> &mut Driver {
         &mut self.driver
+    }
+
+    /// Data that has come does not count from now on. How many bytes it was.
+    pub(super) fn forget_data(&mut self) -> u64 {
+        std::mem::take(&mut self.seen.data)
     }
 
     /// From now on what comes is an HTTP response.
@@ -141,7 +149,7 @@ impl Wire {
     pub(super) async fn until_end(&mut self) -> Seen {
         let silence = self.silence;
         self.read_while(silence, |_| true).await;
-        if self.seen.end == End::Open {
+        if self.seen.end == End::Open && !self.seen.endless {
             let silent = match self.seen.close {
                 Some(_) => "no FIN behind the close_notify",
                 None => "nothing more in time",
@@ -179,6 +187,7 @@ impl Wire {
 
     /// Reads raw bytes until the end, for a connection whose handshake will never be done.
     pub(super) async fn until_raw_end(&mut self) -> Seen {
+        let over = Instant::now() + self.silence * (1 + READ_SILENCES);
         loop {
             while let Some(len) = self.first_record_len() {
                 let record: Vec<u8> = self.input.drain(..len).collect();
@@ -199,6 +208,7 @@ impl Wire {
                 }
             }
             match timeout(self.silence, self.receive()).await {
+                Ok(Received::Bytes) if self.is_endless(over) => break,
                 Ok(Received::Bytes) => {}
                 Ok(Received::End) => break,
                 Err(_) => {
@@ -215,9 +225,10 @@ impl Wire {
     }
 
     async fn read_while(&mut self, silence: Duration, wanted: impl Fn(&Self) -> bool) {
+        let over = Instant::now() + silence + self.silence * READ_SILENCES;
         loop {
             self.process();
-            if !wanted(self) || self.seen.end != End::Open {
+            if !wanted(self) || self.seen.end != End::Open || self.is_endless(over) {
                 return;
             }
             let patience = if self.seen.close.is_some() { silence.min(FIN_TIME) } else { silence };
@@ -225,6 +236,16 @@ impl Wire {
                 return;
             }
         }
+    }
+
+    /// Whether the server has been sending for longer than anybody reads.
+    fn is_endless(&mut self, over: Instant) -> bool {
+        if Instant::now() < over {
+            return false;
+        }
+        self.log.add(Who::Note, "it still sends; the time for reading is over");
+        self.seen.endless = true;
+        true
     }
 
     /// One read of the socket.

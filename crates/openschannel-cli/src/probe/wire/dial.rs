@@ -1,11 +1,8 @@
 //! From nothing to an established connection.
 
-use std::io::{self, ErrorKind};
-
 use openschannel::ContextOptions;
 use openschannel::status::{Error, ErrorStatus};
 use openschannel_stream::{Advance, Driver};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::options::Version;
@@ -37,8 +34,25 @@ pub(in super::super) enum Cause {
     Refused,
     /// This side refused it; the status says why.
     Here(ErrorStatus),
+    /// What came in its place is no TLS.
+    NoTls,
+    /// Behind the client's handshake the server refused that it had no certificate.
+    WantsCertificate,
     /// Nothing came in time.
     Time,
+    /// The time for a question was over.
+    Over,
+}
+
+impl Cause {
+    /// Whether another version of TLS has to fail for the same reason.
+    pub(in super::super) fn is_final(self) -> bool {
+        match self {
+            Self::Network | Self::StartTls | Self::NoTls => true,
+            Self::Here(status) => status != ErrorStatus::AlgorithmMismatch,
+            Self::Refused | Self::WantsCertificate | Self::Time | Self::Over => false,
+        }
+    }
 }
 
 impl Wire {
@@ -79,17 +93,17 @@ impl Wire {
                     what: format!("{}: {error}", setup.name),
                     cause: Cause::Here(error.status()),
                 })?;
-        let connecting = timeout(setup.connect_time(), open(&setup.host, setup.port, window));
         let mut socket =
-            connecting.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map_err(|error| {
+            setup.address.connect(setup.connect_time(), window.bytes()).await.map_err(|error| {
                 NoConnection {
-                    what: format!("cannot connect to {} port {}: {error}", setup.host, setup.port),
+                    what: format!("cannot connect to {}: {error}", setup.address),
                     cause: Cause::Network,
                 }
             })?;
         // It only delays small records; a socket that refuses the option works all the same.
         socket.set_nodelay(true).ok();
-        log.add(Who::Note, "connected");
+        let connected = socket.peer_addr().map_or_else(|_| String::new(), |address| format!(" to {address}"));
+        log.add(Who::Note, format!("connected{connected}"));
         if let Some(protocol) = setup.starttls {
             let mut tell = |us: bool, line: &str| log.add(if us { Who::Us } else { Who::Peer }, line);
             let begun = starttls::begin(&mut socket, protocol, &setup.name, &mut tell);
@@ -143,7 +157,7 @@ impl Wire {
                             cause: Cause::Time,
                         });
                     }
-                    Ok(Received::Bytes) => {}
+                    Ok(Received::Bytes) => self.refuse_plaintext()?,
                     Ok(Received::End) => {
                         return Err(no_handshake("the server ended the connection inside the handshake"));
                     }
@@ -178,6 +192,19 @@ impl Wire {
         Ok(())
     }
 
+    /// A server of another protocol greets, or answers the ClientHello in its own words; read as a record's header they would be waited for.
+    fn refuse_plaintext(&self) -> Result<(), NoConnection> {
+        if matches!(self.input.first(), None | Some(20..=24)) {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&self.input);
+        let text = starttls::in_one_line(&text);
+        Err(NoConnection {
+            what: format!("the server does not speak TLS here but `{text}`"),
+            cause: Cause::NoTls,
+        })
+    }
+
     /// Gives the driver one record and not a byte more, so that what follows the handshake stays here.
     fn feed_one_record(&mut self) {
         let Some(len) = self.first_record_len() else { return };
@@ -205,19 +232,10 @@ pub(in super::super) enum Window {
     Small,
 }
 
-async fn open(host: &str, port: u16, window: Window) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in lookup_host((host, port)).await? {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if window == Window::Small {
-            socket.set_recv_buffer_size(SMALL_WINDOW)?;
-        }
-        match socket.connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
+impl Window {
+    fn bytes(self) -> Option<u32> {
+        (self == Self::Small).then_some(SMALL_WINDOW)
     }
-    Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
 }
 
 fn no_handshake(what: &str) -> NoConnection {
