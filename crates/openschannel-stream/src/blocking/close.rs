@@ -119,7 +119,7 @@ impl<S: Transport> TlsStream<S> {
             match sent {
                 Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error)
+                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
                 }
             }
             closing.stage = Stage::Shut;
@@ -134,7 +134,7 @@ impl<S: Transport> TlsStream<S> {
                     };
                 }
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error)
+                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
                 }
                 Ok(()) => {}
             }
