@@ -91,6 +91,7 @@ pub(crate) trait Receive {
     fn receive_space(&mut self) -> &mut [u8];
     fn received(&mut self, n: usize);
     fn transport_ended(&mut self, end: TransportEnd);
+    #[cfg(feature = "tokio")]
     fn release_buffers(&mut self);
 }
 
@@ -123,6 +124,7 @@ macro_rules! receive {
                 <$driver>::transport_ended(self, end);
             }
 
+            #[cfg(feature = "tokio")]
             fn release_buffers(&mut self) {
                 <$driver>::release_buffers(self);
             }

@@ -16,7 +16,7 @@ use openschannel::credentials::Protocols;
 use openschannel::status::Error;
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd};
 use openschannel_stream::blocking::{self, Halves};
-use openschannel_stream::{Driver, ReadEnded, TlsAcceptor, TlsConnector, Truncation, tokio as asynchronous};
+use openschannel_stream::{Driver, ReadEnded, TlsAcceptor, TlsConnector, Truncation};
 
 /// More than the buffers of both sockets hold, so that a writer waits for its reader.
 const BYTES: usize = 8 << 20;
@@ -171,10 +171,12 @@ fn what_does_not_split_or_fit_comes_back() {
     assert_eq!(&space, b"as before");
 }
 
+#[cfg(feature = "tokio")]
 mod tasks {
     use super::*;
     use ::tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use ::tokio::net::TcpStream as Tcp;
+    use openschannel_stream::tokio as asynchronous;
 
     type Stream = asynchronous::TlsStream<Tcp>;
 

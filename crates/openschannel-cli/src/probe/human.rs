@@ -20,7 +20,7 @@ const TITLE_WIDTH: usize = 44;
 const CELL_WIDTH: usize = 14;
 
 /// As wide as a terminal is at least.
-const TEXT_WIDTH: usize = 96;
+const TEXT_WIDTH: usize = 80;
 
 /// The table, what is not good and why, and what to do; with `evidence`, everything that was sent and came.
 pub(super) fn render(report: &Report, versions: &[Version], colour: Colour, evidence: bool) -> String {
@@ -176,7 +176,7 @@ fn name(version: Version) -> &'static str {
 fn wrapped(out: &mut String, indent: &str, text: &str) -> fmt::Result {
     let mut line = indent.to_owned();
     for word in text.split_whitespace() {
-        if line.len() > indent.len() && line.len() + word.len() >= TEXT_WIDTH {
+        if line.len() > indent.len() && line.len() + 1 + word.len() > TEXT_WIDTH {
             writeln!(out, "{line}")?;
             line.truncate(indent.len());
         }
@@ -209,5 +209,61 @@ fn code_of_grade(grade: Grade) -> &'static str {
         Grade::A | Grade::B => "1;32",
         Grade::C => "1;33",
         Grade::D | Grade::F => "1;31",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::Judgement;
+    use super::*;
+
+    const BOTH: [Version; 2] = [Version::Tls12, Version::Tls13];
+
+    /// Everything good but what is said otherwise.
+    fn report(other: &[(Question, Version, Judgement)]) -> Report {
+        let mut answers = Vec::new();
+        for question in Question::ALL {
+            for version in BOTH {
+                let found = other.iter().find(|(id, protocol, _)| (id, protocol) == (question, &version));
+                let judgement =
+                    found.map_or_else(|| Judgement::good("fine"), |(.., judgement)| judgement.clone());
+                answers.push(Answer::new(*question, version, judgement, Vec::new()));
+            }
+        }
+        Report::new("localhost:1".to_owned(), None, None, answers)
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour() {
+        let bad = Judgement::bad("it does not");
+        let report = report(&[(Question::AnswersClose, Version::Tls13, bad)]);
+        let plain = render(&report, &BOTH, Colour::No, true);
+        let coloured = render(&report, &BOTH, Colour::Yes, true);
+        assert!(!plain.contains('\x1b'));
+        assert!(coloured.contains("\x1b[31m") && coloured.contains("\x1b[32m"));
+        let mut stripped = coloured;
+        for code in ["\x1b[0m", "\x1b[1;33m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m"] {
+            stripped = stripped.replace(code, "");
+        }
+        assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn a_missing_version_is_one_line() {
+        let reason = Judgement::not_applicable("the server does not speak this version");
+        let all: Vec<_> = Question::ALL.iter().map(|id| (*id, Version::Tls13, reason.clone())).collect();
+        let text = render(&report(&all), &BOTH, Colour::No, false);
+        assert!(text.contains("\n  TLS 1.3: the server does not speak this version\n"), "{text}");
+        assert!(text.ends_with("\nNothing to do.\n"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let long = Judgement::tolerable("a finding that goes on ".repeat(20));
+        let text =
+            render(&report(&[(Question::CloseUnread, Version::Tls12, long)]), &BOTH, Colour::No, false);
+        for line in text.lines() {
+            assert!(line.len() <= TEXT_WIDTH, "{line}");
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::error::{is_retry, refused};
 /// patience, long beside a system call.
 const TURN: Duration = Duration::from_millis(20);
 
+/// How often is read before sending has its turn again: about a mebibyte, so that a peer that sends and sends does not have it all.
+const READS_A_TURN: usize = 16;
+
 /// The shortest timeout that is set on a transport: zero would stand for none, and clocks of sockets are coarse.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -119,7 +122,12 @@ impl<S: Transport> TlsStream<S> {
             match sent {
                 Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
                 }
             }
             closing.stage = Stage::Shut;
@@ -134,7 +142,12 @@ impl<S: Transport> TlsStream<S> {
                     };
                 }
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
                 }
                 Ok(()) => {}
             }
@@ -144,18 +157,25 @@ impl<S: Transport> TlsStream<S> {
     }
 
     /// Sending waits: perhaps for a peer that does not read before it has written. Says how much it had.
-    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<usize> {
-        let may_read = self.driver.is_established() && closing.received < budget.bytes;
-        if !may_read || take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ()) != Wanted::Input
-        {
+    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<u64> {
+        if !self.driver.is_established() {
             return Ok(0);
         }
+        let before = closing.received;
         let timeout = self.transport.read_timeout()?;
         unless_gone(self.transport.set_read_timeout(Some(MOMENT)))?;
-        let received = self.receive().unwrap_or(0);
+        for _ in 0..READS_A_TURN {
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ());
+            if wanted != Wanted::Input || closing.received >= budget.bytes {
+                break;
+            }
+            match self.receive() {
+                Ok(0) | Err(_) => break,
+                Ok(n) => closing.received += n as u64,
+            }
+        }
         self.transport.set_read_timeout(timeout).ok();
-        closing.received += received as u64;
-        Ok(received)
+        Ok(closing.received - before)
     }
 
     /// The stage Read, and the report.

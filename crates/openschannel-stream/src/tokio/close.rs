@@ -27,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// all the same. That only the close_notify could not be sent, to a peer that had closed, is none.
     ///
     /// # Panics
-    /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
+    /// As [`::tokio::time::sleep`], without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
         let budget = budget.into();
         let began = self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Begun::Close)).began;
@@ -94,7 +94,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             match sent {
                 Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
                 }
             }
             closing.stage = Stage::Shut;
