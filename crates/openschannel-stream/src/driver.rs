@@ -11,7 +11,7 @@ use openschannel::{
     TransportEnd,
 };
 
-use crate::buffers::Output;
+use crate::buffers::{OUTPUT_LIMIT, Output};
 use crate::calls::{Calls, no_context};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::observer::Observer;
@@ -354,6 +354,10 @@ impl Driver {
     }
 }
 
+/// Most bytes that wait while a peer in compatible mode, where each KeyUpdate is answered at once, may still ask for one: as many again
+/// as data may have put there.
+const UNANSWERED_LIMIT: usize = 2 * OUTPUT_LIMIT;
+
 /// What reading needs of a whole connection.
 struct Connection<'a> {
     calls: &'a mut Calls,
@@ -366,6 +370,10 @@ impl Decrypt for Connection<'_> {
     }
 
     fn renegotiate(&mut self, input: &[u8]) -> Result<usize, Error> {
+        if self.output.waiting().len() > UNANSWERED_LIMIT {
+            return Err(Error::new(ErrorStatus::InsufficientMemory)
+                .because("the peer asks for new keys and does not read the answers"));
+        }
         self.calls.token(input, self.output).map(|outcome| outcome.consumed)
     }
 

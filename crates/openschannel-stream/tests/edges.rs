@@ -8,11 +8,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 use harness::common::{NAME, VERSIONS, credentials};
-use harness::{Duo, Socket, pattern, sockets};
+use harness::{Duo, Socket, pattern, quick_credentials, sockets};
 use openschannel::alert::{Alert, AlertDescription};
-use openschannel::credentials::Protocols;
+use openschannel::credentials::{PostHandshake, Protocols};
 use openschannel::status::ErrorStatus;
-use openschannel::{ContextOptions, ReadEnd, Role};
+use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, Role};
 use openschannel_stream::blocking::{TlsStream, Transport};
 use openschannel_stream::{CloseBudget, Driver, Plaintext};
 
@@ -88,6 +88,42 @@ fn a_fatal_alert_finds_room_in_a_full_output() {
         full(&mut || send.write(b"x").unwrap());
         send.send_alert(alert).unwrap();
     }
+}
+
+/// In compatible mode each KeyUpdate is answered at once, and data between them keeps them from counting as a flood.
+#[test]
+fn a_peer_that_asks_for_keys_and_does_not_read_fills_nothing() {
+    let (outbound, inbound) = quick_credentials(Protocols::TLS1_3);
+    let compatible =
+        ContextOptions { post_handshake: Some(PostHandshake::Compatible), ..ContextOptions::default() };
+    let mut duo = Duo::new(&outbound, &inbound);
+    duo.server = Driver::server(&inbound, &compatible);
+    duo.settle().unwrap();
+    assert_eq!(duo.client.fill_plaintext().unwrap(), Plaintext::NeedsReceive, "tickets");
+    let mut heard = 0;
+    for _ in 0..20_000 {
+        // Our own drivers do not ask again before they have heard the answer: this one hears it though it was never sent.
+        let answers = duo.server.transmit().get(heard..).unwrap_or_default().to_vec();
+        heard += answers.len();
+        give(&mut duo.client, &answers);
+        assert_eq!(duo.client.fill_plaintext().unwrap(), Plaintext::NeedsReceive);
+        duo.client.key_update(KeyUpdateRequest::Requested).unwrap();
+        duo.client.write(b"x").unwrap();
+        let asked = duo.client.transmit().to_vec();
+        duo.client.transmitted(usize::MAX);
+        give(&mut duo.server, &asked);
+        match duo.server.fill_plaintext() {
+            Ok(Plaintext::Data(data)) => assert_eq!(data, b"x"),
+            other => {
+                assert_eq!(other.unwrap_err().status(), ErrorStatus::InsufficientMemory);
+                assert!(duo.server.transmit().len() > 100_000, "more than data may take");
+                return;
+            }
+        }
+        duo.server.consume(1);
+        assert!(duo.server.transmit().len() < 200_000, "{}", duo.server.transmit().len());
+    }
+    panic!("{} bytes wait", duo.server.transmit().len());
 }
 
 fn streams(version: Protocols) -> (TlsStream<Moody>, TlsStream<Socket>) {

@@ -94,7 +94,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             match sent {
                 Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
                 Err(error) => {
-                    closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error)
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
                 }
             }
             closing.stage = Stage::Shut;
