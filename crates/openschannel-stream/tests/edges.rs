@@ -270,8 +270,9 @@ fn all_the_time_in_the_world_is_a_budget() {
     let address = listener.local_addr().unwrap();
     let forever = CloseBudget::new(u64::MAX, Duration::MAX);
     let server = thread::spawn(move || {
-        let mut stream = TlsAcceptor::from(inbound).accept(listener.accept().unwrap().0).unwrap();
-        stream.close(forever).unwrap()
+        // A transport that is known when the program runs can be closed in order too.
+        let transport: Box<dyn Transport> = Box::new(listener.accept().unwrap().0);
+        TlsAcceptor::from(inbound).accept(transport).unwrap().close(forever).unwrap()
     });
     let mut stream =
         TlsConnector::from(outbound).connect(NAME, TcpStream::connect(address).unwrap()).unwrap();
