@@ -157,21 +157,13 @@ impl<S: Transport> TlsStream<S> {
     }
 
     /// Sending waits: perhaps for a peer that does not read before it has written. Says how much it had.
-<<<<<<< HEAD
-    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<usize> {
-=======
     fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<u64> {
->>>>>>> rev-stream
         if !self.driver.is_established() {
             return Ok(0);
         }
         let before = closing.received;
         let timeout = self.transport.read_timeout()?;
         unless_gone(self.transport.set_read_timeout(Some(MOMENT)))?;
-<<<<<<< HEAD
-        let mut received = 0;
-=======
->>>>>>> rev-stream
         for _ in 0..READS_A_TURN {
             let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ());
             if wanted != Wanted::Input || closing.received >= budget.bytes {
@@ -179,18 +171,11 @@ impl<S: Transport> TlsStream<S> {
             }
             match self.receive() {
                 Ok(0) | Err(_) => break,
-                Ok(n) => {
-                    received += n;
-                    closing.received += n as u64;
-                }
+                Ok(n) => closing.received += n as u64,
             }
         }
         self.transport.set_read_timeout(timeout).ok();
-<<<<<<< HEAD
-        Ok(received)
-=======
         Ok(closing.received - before)
->>>>>>> rev-stream
     }
 
     /// The stage Read, and the report.
