@@ -5,6 +5,8 @@
 mod harness;
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use harness::common::{NAME, VERSIONS, credentials};
@@ -14,7 +16,7 @@ use openschannel::credentials::{PostHandshake, Protocols};
 use openschannel::status::ErrorStatus;
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, Role};
 use openschannel_stream::blocking::{TlsStream, Transport};
-use openschannel_stream::{CloseBudget, Driver, Plaintext};
+use openschannel_stream::{CloseBudget, CloseFailed, Driver, Plaintext, TlsAcceptor, TlsConnector};
 
 const AGES: Duration = Duration::from_secs(3_600);
 
@@ -130,7 +132,7 @@ fn streams(version: Protocols) -> (TlsStream<Moody>, TlsStream<Socket>) {
     let (outbound, inbound) = credentials(version);
     let options = ContextOptions::default();
     let (client, server) = sockets();
-    let client = Moody { socket: client, full: false, gone: false };
+    let client = Moody { socket: client, full: false, gone: false, shrug: false };
     let mut client = TlsStream::from_driver(client, Driver::client(&outbound, Some(NAME), &options).unwrap());
     let mut server = TlsStream::from_driver(server, Driver::server(&inbound, &options));
     let mut done = [false; 2];
@@ -146,6 +148,8 @@ struct Moody {
     socket: Socket,
     /// It takes nothing.
     full: bool,
+    /// It says that it has taken nothing, and not why.
+    shrug: bool,
     /// It takes no timeouts: as macOS, once both directions have ended.
     gone: bool,
 }
@@ -164,7 +168,11 @@ impl Read for Moody {
 
 impl Write for Moody {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.full { Err(ErrorKind::WouldBlock.into()) } else { self.socket.write(buf) }
+        match (self.full, self.shrug) {
+            (true, _) => Err(ErrorKind::WouldBlock.into()),
+            (_, true) => Ok(0),
+            _ => self.socket.write(buf),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -231,5 +239,44 @@ fn a_close_that_finds_no_room_reads_all_that_has_come() {
             panic!("nothing was read")
         };
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+/// Asking again and again would never end; and what is missing stays missing, whatever the transport says later.
+#[test]
+fn a_transport_that_shrugs_fails_the_close() {
+    for version in VERSIONS {
+        let (mut client, mut server) = streams(version);
+        client.get_mut().full = true;
+        assert_eq!(client.write(b"never sent").unwrap(), 10);
+        client.get_mut().full = false;
+        client.get_mut().shrug = true;
+        server.close_write().unwrap();
+        for _ in 0..2 {
+            let error = client.close(AGES).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WriteZero);
+            let failed = error.get_ref().and_then(|source| source.downcast_ref::<CloseFailed>()).unwrap();
+            assert_eq!((failed.report().read_end, failed.report().close_sent), (ReadEnd::Clean, false));
+            client.get_mut().shrug = false;
+        }
+    }
+}
+
+/// No sum of times overflows, and no socket refuses them.
+#[test]
+fn all_the_time_in_the_world_is_a_budget() {
+    let (outbound, inbound) = credentials(Protocols::TLS1_3);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let forever = CloseBudget::new(u64::MAX, Duration::MAX);
+    let server = thread::spawn(move || {
+        // A transport that is known when the program runs can be closed in order too.
+        let transport: Box<dyn Transport> = Box::new(listener.accept().unwrap().0);
+        TlsAcceptor::from(inbound).accept(transport).unwrap().close(forever).unwrap()
+    });
+    let mut stream =
+        TlsConnector::from(outbound).connect(NAME, TcpStream::connect(address).unwrap()).unwrap();
+    for report in [stream.close(forever).unwrap(), server.join().unwrap()] {
+        assert_eq!((report.read_end, report.close_sent, report.limit), (ReadEnd::Clean, true, None));
     }
 }
