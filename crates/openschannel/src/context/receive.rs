@@ -45,6 +45,7 @@ pub struct ReceiveHalf {
 
 /// Tells one record from all others: its tag depends on its sequence number.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct SeenRecord {
     len: usize,
     tag: [u8; TAG_LEN],
@@ -335,6 +336,10 @@ impl ReceiveHalf {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "schedules_tests/fork_receive.rs"]
+pub(super) mod fork;
 
 pub(super) fn framing_failure(error: FramingError) -> LocalFailure {
     match error {
