@@ -185,7 +185,7 @@ impl Shared {
     }
 
     pub(super) fn is_reply_due(&self) -> bool {
-        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
+        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED | FAILED) == REPLY_DUE
     }
 
     pub(super) fn reply_done(&self) {

@@ -33,7 +33,7 @@ pub struct ReceiveHalf {
     mode: PostHandshake,
     read_end: ReadEnd,
     /// The caller holds the beginning of a record.
-    inside_record: bool,
+    pub(super) inside_record: bool,
     warnings: u32,
     empty_records: u32,
     /// KeyUpdates and refused renegotiations in a row.
@@ -135,6 +135,7 @@ impl ReceiveHalf {
         }
         if let Some(len) = self.seen.as_ref().and_then(|seen| seen.starts(buffer)) {
             self.seen = None;
+            self.inside_record = false;
             let header = self.opener.protection().header_len();
             return Ok(Decrypted {
                 status: SuccessStatus::Ok,
