@@ -35,6 +35,9 @@ impl<I: Inspect> World<I> {
                     self.step(i, act);
                 }
             }
+            if self.rules.version == Protocols::TLS1_3 && self.sides[i].can_send() {
+                self.step(i, Act::Answer);
+            }
             if self.rules.form == Form::Context && !matches!(self.sides[i].ends, Ends::Deleted) {
                 self.step(i, Act::Empty);
             }

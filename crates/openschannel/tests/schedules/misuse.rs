@@ -4,6 +4,7 @@ use openschannel::credentials::Protocols;
 use openschannel::status::{Error, ErrorStatus as E};
 use openschannel::{ControlToken, KeyUpdateRequest, TokenBuffer};
 
+use super::step::Act;
 use super::world::{Ends, Inspect, World};
 
 /// More than a record carries.
@@ -16,7 +17,6 @@ impl<I: Inspect> World<I> {
         let version = self.rules.version;
         let side = &mut self.sides[i];
         let (open, waiting) = (side.is_open(), side.waiting);
-        let failed = side.has_failed();
         if let Some(send) = side.send() {
             let header = send.header_len();
             let is = |result: Result<_, Error>, status: E| {
@@ -60,7 +60,18 @@ impl<I: Inspect> World<I> {
                 assert!(output.is_empty());
             }
         }
-        // Nothing behind the front of a record: the second call takes back that one was seen.
+        self.unchanged(i, &before, &[]);
+        // What DecryptMessage remembers of pieces of records counts where token calls read records too.
+        if !self.rules.acts.contains(&Act::Token) {
+            self.read_nothing(i);
+        }
+    }
+
+    /// DecryptMessage without a whole record; the second call takes back that the front of one was seen.
+    fn read_nothing(&mut self, i: usize) {
+        let before = self.look(i);
+        let side = &mut self.sides[i];
+        let failed = side.has_failed();
         for front in [&mut [23, 3, 3, 0][..], &mut []] {
             let missing = 5 - front.len();
             let result = match &mut side.ends {

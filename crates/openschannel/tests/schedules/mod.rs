@@ -10,6 +10,7 @@
 pub mod acts;
 pub mod finish;
 pub mod misuse;
+pub mod reading;
 pub mod rules;
 pub mod step;
 pub mod wire;

@@ -90,6 +90,8 @@ pub struct Side {
     pub waiting: bool,
     /// KeyUpdates that asked for one and were taken in since this side's last.
     pub requests: u32,
+    /// Warnings since the last data that came.
+    pub warnings: u32,
     /// What the verdict has to be from now on, once it is no longer open.
     pub verdict: Option<ReadEnd>,
     /// Data records so far.
@@ -203,6 +205,7 @@ impl Side {
             gated: false,
             waiting: false,
             requests: 0,
+            warnings: 0,
             verdict: None,
             count: 0,
         }
