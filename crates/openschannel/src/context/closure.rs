@@ -206,13 +206,12 @@ impl Shared {
     /// Another one with the same bits; what a failure ends is the same session.
     #[cfg(test)]
     pub(super) fn fork(&self) -> Self {
-        let [bits, updates_asked_for] = self.words().map(AtomicU32::new);
-        Self { bits, updates_asked_for, ends_with_failure: self.ends_with_failure.clone() }
+        Self { bits: AtomicU32::new(self.word()), ends_with_failure: self.ends_with_failure.clone() }
     }
 
     #[cfg(test)]
-    pub(super) fn words(&self) -> [u32; 2] {
-        [self.bits.load(Ordering::Acquire), self.updates_asked_for.load(Ordering::Acquire)]
+    pub(super) fn word(&self) -> u32 {
+        self.bits.load(Ordering::Acquire)
     }
 
     fn set(&self, bits: u32) {
