@@ -138,6 +138,36 @@ fn what_is_sent_too_late_tells_the_peers_reason<S: Stream>() {
     }
 }
 
+/// What a close could not send is not sent by the next one either, and not said to be.
+fn what_was_lost_stays_lost<S: Stream>() {
+    for version in VERSIONS {
+        let (mut one, mut other) = established::<S>(version);
+        now(other.close_write()).unwrap();
+        one.wire().stumble = Stumble::Always;
+        assert!(once(one.write(&pattern(0, 40))).is_some_and(|written| written.is_ok()));
+        one.wire().cut_now(TransportEnd::Reset);
+        one.wire().stumble = Stumble::Never;
+        for _ in 0..2 {
+            let error = now(one.close(AGES)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            let report = failed(&error).report();
+            assert_eq!((report.read_end, report.close_sent), (ReadEnd::Clean, false), "{version:?}");
+        }
+
+        // Only the close_notify, whoever made it: no error, and no claim.
+        let (mut one, mut other) = established::<S>(version);
+        now(other.close_write()).unwrap();
+        one.wire().capacity = 0;
+        assert!(once(one.close_write()).is_none());
+        one.wire().capacity = usize::MAX;
+        one.wire().cut_now(TransportEnd::Reset);
+        for _ in 0..2 {
+            let report = now(one.close(AGES)).unwrap();
+            assert_eq!((report.read_end, report.close_sent), (ReadEnd::Clean, false), "{version:?}");
+        }
+    }
+}
+
 fn data_and_a_close_count_before_a_reset<S: Stream>() {
     for version in VERSIONS {
         let (mut one, mut other) = established::<S>(version);
@@ -308,6 +338,7 @@ macro_rules! kinds {
     ($($module:ident $stream:ty);*) => { kinds!($($module $stream:
         what_the_peer_ends_with_is_reported
         what_is_sent_too_late_tells_the_peers_reason
+        what_was_lost_stays_lost
         data_and_a_close_count_before_a_reset
         an_unfinished_handshake_is_closed_too
         a_failure_is_told_and_read_on_behind

@@ -127,6 +127,27 @@ fn a_cut_is_an_error_or_what_the_policy_says() {
     }
 }
 
+/// A socket tells of its reset once, to whoever asks first; behind that reading looks like a FIN, which a policy might take for an end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reset_that_the_writing_half_meets_is_the_reading_halfs_too() {
+    for version in VERSIONS {
+        let (client, server) = established(version);
+        let (mut read, mut write) = client.into_split().unwrap();
+        write.write_all(b"never read").unwrap();
+        drop(server);
+        let error = loop {
+            if let Err(error) = write.write(b"more") {
+                break error;
+            }
+        };
+        read.set_truncation(Truncation::Accept);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(read.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset, "{version:?}");
+        assert_eq!(read.driver().read_end(), ReadEnd::Reset);
+    }
+}
+
 #[test]
 fn what_does_not_split_or_fit_comes_back() {
     let (outbound, _) = credentials(Protocols::TLS1_3);

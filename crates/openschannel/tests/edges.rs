@@ -322,3 +322,52 @@ fn a_length_beyond_everything_is_refused() {
         }
     }
 }
+
+/// The front of a record, then the whole record: it is done with, whichever call took it, and an end behind it cuts nothing.
+#[test]
+fn a_record_begun_in_one_call_and_taken_by_another_is_whole() {
+    let between_records = ReadEnd::Truncated { inside_record: false };
+    for options in [ContextOptions::default(), compatible()] {
+        let (outbound, inbound) = credentials(Protocols::TLS1_3);
+        let mut pair = Pair::establish(&outbound, &inbound, &options);
+        let mut update = TokenBuffer::allocate();
+        pair.client.key_update(KeyUpdateRequest::NotRequested, &mut update).unwrap();
+        let record = update.into_vec();
+        let error = decrypt(&mut pair.server, &record[..9]).unwrap_err();
+        assert_eq!(error.status(), ErrorStatus::IncompleteMessage);
+        let outcome = token_call(&mut pair.server, &record, &mut TokenBuffer::allocate()).unwrap();
+        assert_eq!(outcome.consumed, record.len());
+        assert_eq!(pair.server.transport_ended(TransportEnd::Eof, 0), between_records);
+    }
+
+    let (outbound, inbound) = credentials(Protocols::TLS1_3);
+    let mut pair = Pair::establish(&outbound, &inbound, &compatible());
+    let mut update = TokenBuffer::allocate();
+    pair.client.key_update(KeyUpdateRequest::NotRequested, &mut update).unwrap();
+    let record = update.into_vec();
+    assert_eq!(decrypt(&mut pair.server, &record).unwrap().0.status, SuccessStatus::Renegotiate);
+    token_call(&mut pair.server, &[], &mut TokenBuffer::allocate()).unwrap();
+    // The caller reads on from a buffer in which the record is not whole any more, or not yet.
+    let error = decrypt(&mut pair.server, &record[..9]).unwrap_err();
+    assert_eq!(error.status(), ErrorStatus::IncompleteMessage);
+    assert_eq!(decrypt(&mut pair.server, &record).unwrap().0.status, SuccessStatus::Ok);
+    assert_eq!(pair.server.transport_ended(TransportEnd::Eof, 0), between_records);
+}
+
+/// Whose connection has failed waits for no new keys.
+#[test]
+fn no_answer_is_due_on_a_connection_that_failed() {
+    let mut pair = Pair::quiet(Protocols::TLS1_3);
+    let mut update = TokenBuffer::allocate();
+    pair.client.key_update(KeyUpdateRequest::Requested, &mut update).unwrap();
+    decrypt(&mut pair.server, update.as_bytes()).unwrap();
+    assert!(pair.server.send_half().unwrap().is_reply_due());
+    let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
+    let record = control(&mut pair.client, ControlToken::Alert(alert));
+    decrypt(&mut pair.server, &record).unwrap_err();
+    let send = pair.server.send_half().unwrap();
+    assert!(!send.is_reply_due());
+    let mut output = TokenBuffer::allocate();
+    send.answer_key_update(&mut output).unwrap();
+    assert!(output.is_empty());
+}

@@ -185,7 +185,7 @@ impl Shared {
     }
 
     pub(super) fn is_reply_due(&self) -> bool {
-        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
+        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED | FAILED) == REPLY_DUE
     }
 
     pub(super) fn reply_done(&self) {
@@ -201,6 +201,17 @@ impl Shared {
     /// A KeyUpdate has come, or the wish for one could not be sent: whether it was asked for. If so it is no flood.
     pub(super) fn take_asked_for_update(&self) -> bool {
         self.bits.fetch_and(!UPDATE_ASKED, Ordering::AcqRel) & UPDATE_ASKED != 0
+    }
+
+    /// Another one with the same bits; what a failure ends is the same session.
+    #[cfg(test)]
+    pub(super) fn fork(&self) -> Self {
+        Self { bits: AtomicU32::new(self.word()), ends_with_failure: self.ends_with_failure.clone() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn word(&self) -> u32 {
+        self.bits.load(Ordering::Acquire)
     }
 
     fn set(&self, bits: u32) {

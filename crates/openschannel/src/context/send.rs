@@ -47,6 +47,7 @@ pub struct SendHalf {
 
 /// The record that ended this half; given out again when it is asked for again (section 4.4 #16).
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub(super) struct StoredAlert {
     pub(super) alert: Alert,
     pub(super) record: Vec<u8>,
@@ -452,6 +453,10 @@ impl SendHalf {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "schedules_tests/fork_send.rs"]
+pub(super) mod fork;
 
 fn exhausted(_: Exhausted) -> Error {
     Error::new(ErrorStatus::EncryptFailure)
