@@ -22,6 +22,9 @@ const CELL_WIDTH: usize = 14;
 /// As wide as a terminal is at least.
 const TEXT_WIDTH: usize = 80;
 
+/// A grade from fewer answers says little; a server without HTTP has more.
+const FEW: usize = 6;
+
 /// The table, what is not good and why, and what to do; with `evidence`, everything that was sent and came.
 pub(super) fn render(report: &Report, versions: &[Version], colour: Colour, evidence: bool) -> String {
     let mut out = String::new();
@@ -53,7 +56,8 @@ fn table(out: &mut String, report: &Report, versions: &[Version], colour: Colour
         writeln!(out)?;
     }
     let letter = paint(&report.grade.to_string(), code_of_grade(report.grade), colour);
-    writeln!(out, "\nGrade {letter}")
+    let (answered, all) = report.answered();
+    writeln!(out, "\nGrade {letter}, from {answered} of {all} questions")
 }
 
 fn explain(out: &mut String, report: &Report, versions: &[Version], colour: Colour) -> fmt::Result {
@@ -78,6 +82,7 @@ fn explain(out: &mut String, report: &Report, versions: &[Version], colour: Colo
     }
     writeln!(out)?;
     let next = match (listed, report.grade) {
+        (false, _) if report.answered().0 < FEW => "Too few questions were answered to say more.",
         (false, _) => "Nothing to do.",
         (true, Grade::A | Grade::B) => {
             "What is tolerable harms nobody who keeps the rules; docs/probe.md says when it matters. --evidence shows \
@@ -255,6 +260,16 @@ mod tests {
         let text = render(&report(&all), &BOTH, Colour::No, false);
         assert!(text.contains("\n  TLS 1.3: the server does not speak this version\n"), "{text}");
         assert!(text.ends_with("\nNothing to do.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_grade_from_few_answers_says_so() {
+        let reason = Judgement::not_applicable("no connection for this question: Connection refused");
+        let refused = |version| Question::ALL.iter().skip(1).map(move |id| (*id, version));
+        let all: Vec<_> = BOTH.into_iter().flat_map(refused).map(|(id, v)| (id, v, reason.clone())).collect();
+        let text = render(&report(&all), &BOTH, Colour::No, false);
+        assert!(text.contains("\nGrade A, from 1 of 16 questions\n"), "{text}");
+        assert!(text.ends_with("\nToo few questions were answered to say more.\n"), "{text}");
     }
 
     #[test]

@@ -128,7 +128,9 @@ impl Wire {
     pub(super) async fn send_in_pieces(&mut self, bytes: &[u8], what: &str) {
         self.log.add(Who::Us, format!("{what} ({0} bytes in {0} segments)", bytes.len()));
         for byte in bytes {
-            self.write(&[*byte]).await;
+            if !self.write(&[*byte]).await {
+                break;
+            }
             sleep(PIECE_PAUSE).await;
         }
         self.mark = Instant::now();
@@ -383,9 +385,10 @@ impl Wire {
         self.write(&bytes).await;
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    /// Says whether all of it could be sent.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
         match timeout(self.silence, self.socket.write_all(bytes)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => {
                 self.log.add(Who::Note, format!("sending failed: {error}"));
                 // What was received is read all the same; a reset that a write has met is not told again by a read.
@@ -394,6 +397,7 @@ impl Wire {
             }
             Err(_) => self.log.add(Who::Note, "the server takes no more bytes"),
         }
+        false
     }
 
     /// Behind a reset that a write has met, reading gives what had arrived and then zero, which is no FIN.

@@ -98,7 +98,7 @@ fn people_get_a_table_without_colour_in_a_pipe() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let row = text.lines().find(|line| line.starts_with("answers a close_notify ")).unwrap();
     assert_eq!(row.split_whitespace().skip(3).collect::<Vec<_>>(), ["tolerable", "tolerable"], "{text}");
-    assert!(text.contains("\nGrade A\n"), "{text}");
+    assert!(text.contains("\nGrade A, from 10 of 16 questions\n"), "{text}");
     assert!(text.contains("tolerable: answers a close_notify (answers-close, TLS 1.2, TLS 1.3)\n"), "{text}");
     assert!(text.contains("RFC 5246 section 7.2.1: ") && text.contains("RFC 8446 section 6.1: "), "{text}");
     assert!(text.contains("it needs HTTP: --no-http"), "{text}");
