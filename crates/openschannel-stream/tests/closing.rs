@@ -3,7 +3,7 @@
 
 mod conversation;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::pin::pin;
 use std::thread::sleep;
 use std::time::Duration;
@@ -135,6 +135,26 @@ fn what_is_sent_too_late_tells_the_peers_reason<S: Stream>() {
         one.wire().stumble = Stumble::Never;
         let error = now(one.close(AGES)).unwrap_err();
         assert_eq!(failed(&error).report().read_end, ReadEnd::Clean);
+    }
+}
+
+/// A FIN behind the close_notify: whoever waits for the transport's end, and not for the close_notify, is not left waiting.
+fn the_transport_ends_too<S: Stream>() {
+    for version in VERSIONS {
+        for half in [true, false] {
+            let (mut one, mut other) = established::<S>(version);
+            match half {
+                true => now(one.close_write()).unwrap(),
+                false => assert!(once(one.close(AGES)).is_none(), "the peer has not ended"),
+            }
+            assert_eq!(now(other.read(&mut [0; 1])).unwrap(), 0);
+            assert_eq!(Read::read(other.wire(), &mut [0; 1]).unwrap(), 0, "{version:?}");
+            // Reading goes on.
+            now(other.write(b"late")).unwrap();
+            now(other.flush()).unwrap();
+            drop(other);
+            assert_eq!(now(one.close(AGES)).unwrap().discarded, 4);
+        }
     }
 }
 
@@ -338,6 +358,7 @@ macro_rules! kinds {
     ($($module:ident $stream:ty);*) => { kinds!($($module $stream:
         what_the_peer_ends_with_is_reported
         what_is_sent_too_late_tells_the_peers_reason
+        the_transport_ends_too
         what_was_lost_stays_lost
         data_and_a_close_count_before_a_reset
         an_unfinished_handshake_is_closed_too
