@@ -14,6 +14,7 @@ const MANY: usize = 200;
 
 impl<I: Inspect> World<I> {
     pub fn finish(&mut self) {
+        self.at_once = true;
         self.read_everything();
         for i in 0..2 {
             if self.sides[i].is_open() {

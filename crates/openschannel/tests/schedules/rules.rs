@@ -10,7 +10,7 @@ use super::world::{Form, Rules};
 pub struct Run {
     pub rules: Rules,
     pub beginnings: &'static [&'static str],
-    /// Steps in `cargo test`, and in the extended run.
+    /// Steps in `cargo test`, and in the extended run; none: the run is not in it.
     pub depth: usize,
     pub extended_depth: usize,
 }
@@ -58,6 +58,7 @@ pub const RUNS: &[Run] = &[
     run("tls12-hostile", Protocols::TLS1_2, Form::Context, HOSTILE12, START, [3, 5]),
     run("tls12-halves", Protocols::TLS1_2, Form::Consumed, TLS12, START, [3, 4]),
     run("tls13", Protocols::TLS1_3, Form::Context, TLS13, BEGINNINGS, [3, 4]),
+    run("tls13-longer", Protocols::TLS1_3, Form::Context, TLS13, START, [0, 5]),
     run("tls13-tokens", Protocols::TLS1_3, Form::Context, TOKENS, UNDER_WAY, [3, 4]),
     run("tls13-hostile", Protocols::TLS1_3, Form::Context, HOSTILE, START, [3, 5]),
     run("tls13-halves", Protocols::TLS1_3, Form::Consumed, TLS13, START, [3, 4]),

@@ -104,6 +104,8 @@ pub struct World<I> {
     pub sides: [Side; 2],
     /// By the side that sends.
     pub lanes: [Lane; 2],
+    /// DecryptMessage is given all that is under way in one buffer, rather than one record.
+    pub at_once: bool,
     pub inspect: core::marker::PhantomData<I>,
 }
 
@@ -127,7 +129,7 @@ impl<I: Inspect> World<I> {
             rest = behind;
         }
         let sides = [pair.client, pair.server].map(|context| Side::new(context, rules.form));
-        Self { rules, sides, lanes, inspect: core::marker::PhantomData }
+        Self { rules, sides, lanes, at_once: false, inspect: core::marker::PhantomData }
     }
 
     /// Every step that means something now.
