@@ -99,8 +99,8 @@ impl<I: Inspect> World<I> {
         let result = self.decrypt_held(i);
         let side = &mut self.sides[i];
         // A sending half that is gone makes no token call.
-        let gated = side.gated && !matches!(side.ends, Ends::Halves(None, _));
-        if side.has_failed() || gated {
+        side.gated &= !matches!(side.ends, Ends::Halves(None, _));
+        if side.has_failed() || side.gated {
             let error = result.unwrap_err();
             assert_eq!((error.status(), error.received_alert()), (E::ContextExpired, None));
             return self.unchanged(i, &before, &[]);
@@ -180,6 +180,7 @@ impl<I: Inspect> World<I> {
         while self.lanes[1 - i].held.as_ref().is_some_and(|held| held.is_whole())
             && !self.sides[i].has_failed()
             && !self.sides[i].peer_closed
+            && !self.sides[i].is_stuck()
         {
             if self.sides[i].gated {
                 self.empty_token(i);
@@ -216,6 +217,16 @@ impl<I: Inspect> World<I> {
                 }
                 _ => {}
             },
+            Act::Swap => lane.under_way.swap(0, 1),
+            Act::Repeat => {
+                let first = lane.under_way.pop_front().unwrap();
+                for record in &mut lane.under_way {
+                    record.kind = Kind::Hostile;
+                }
+                lane.under_way.push_front(Record { bytes: first.bytes.clone(), kind: Kind::Hostile });
+                lane.under_way.push_front(first);
+                return;
+            }
             Act::Forge => {
                 lane.under_way.push_front(Record { bytes: PLAIN_CLOSE.to_vec(), kind: Kind::Hostile });
             }
@@ -294,6 +305,7 @@ impl Side {
             Ends::Whole(context) => {
                 context.attributes().is_ok_and(|attributes| attributes.stream_sizes().trailer == 17)
             }
+            Ends::Halves(Some(_), receive) => receive.attributes().stream_sizes().trailer == 17,
             _ => false,
         }
     }
