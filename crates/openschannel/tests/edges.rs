@@ -220,6 +220,27 @@ fn a_sender_may_ask_for_updates_as_often_as_it_likes() {
     assert_eq!(pair.client.closing_report().read_end, ReadEnd::Open);
 }
 
+/// RFC 9846 section 4.7.3: who waits for an answer does not ask again.
+#[test]
+fn a_request_for_an_update_is_not_repeated() {
+    let mut pair = Pair::quiet(Protocols::TLS1_3);
+    let request = |pair: &mut Pair| {
+        let mut update = TokenBuffer::allocate();
+        pair.client.key_update(KeyUpdateRequest::Requested, &mut update).unwrap();
+        decrypt(&mut pair.server, update.as_bytes()).unwrap();
+        let mut answer = TokenBuffer::allocate();
+        pair.server.send_half().unwrap().answer_key_update(&mut answer).unwrap();
+        answer.into_vec()
+    };
+    let first = request(&mut pair);
+    assert!(!first.is_empty());
+    assert!(request(&mut pair).is_empty(), "asked while the answer is under way");
+    decrypt(&mut pair.client, &first).unwrap();
+    assert!(!request(&mut pair).is_empty(), "the answer has come");
+    let sealed = encrypt(&mut pair.client, b"the keys agree").unwrap();
+    assert_eq!(decrypt(&mut pair.server, &sealed).unwrap().0.data.len(), 14);
+}
+
 /// Section 3.5, SESSION, and a target in a spelling of its own.
 #[test]
 fn sessions_are_forgotten_however_the_target_was_spelled() {

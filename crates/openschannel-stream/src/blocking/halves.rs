@@ -1,9 +1,10 @@
 //! The two directions of a stream, for two threads.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 
 use crate::Truncation;
-use crate::directions::{Incoming, Outgoing};
+use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
 use crate::error::{alike, failed, is_retry, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
@@ -30,6 +31,7 @@ pub struct WriteHalf<W> {
     transport: W,
     driver: SendDriver,
     outgoing: Outgoing,
+    reset: Arc<Reset>,
 }
 
 /// The halves of a [`TlsStream`] over `S`.
@@ -47,7 +49,7 @@ impl<S: SplitTransport> TlsStream<S> {
         let Self { transport, driver, incoming, outgoing, send_error, closing } = self;
         let (error, transport, driver) = match &send_error {
             _ if !driver.is_established() => (unfinished(), transport, driver),
-            // The rest of the handshake is missing on the wire.
+            // Something is missing on the wire.
             Some(error) => (alike(error), transport, driver),
             None => match transport.split() {
                 Err(refused) => {
@@ -57,9 +59,10 @@ impl<S: SplitTransport> TlsStream<S> {
                 Ok((read, write)) => {
                     // Nothing but an unfinished handshake refuses.
                     let (send, receive) = driver.split().expect("the handshake is finished");
+                    let reset = Arc::clone(&incoming.reset);
                     return Ok((
                         ReadHalf { transport: read, driver: receive, incoming },
-                        WriteHalf { transport: write, driver: send, outgoing },
+                        WriteHalf { transport: write, driver: send, outgoing, reset },
                     ));
                 }
             },
@@ -76,7 +79,7 @@ impl<S: SplitTransport> TlsStream<S> {
         write: WriteHalf<S::WriteHalf>,
     ) -> Result<Self, Box<Halves<S>>> {
         let ReadHalf { transport: reader, driver: receive, incoming } = read;
-        let WriteHalf { transport: writer, driver: send, outgoing } = write;
+        let WriteHalf { transport: writer, driver: send, outgoing, reset } = write;
         match reunite(Parts { reader, writer, send, receive }) {
             Ok((transport, driver)) => {
                 Ok(Self { transport, driver, incoming, outgoing, send_error: None, closing: None })
@@ -85,7 +88,7 @@ impl<S: SplitTransport> TlsStream<S> {
                 let Parts { reader, writer, send, receive } = *parts;
                 Err(Box::new((
                     ReadHalf { transport: reader, driver: receive, incoming },
-                    WriteHalf { transport: writer, driver: send, outgoing },
+                    WriteHalf { transport: writer, driver: send, outgoing, reset },
                 )))
             }
         }
@@ -189,12 +192,14 @@ impl<W: Write> WriteHalf<W> {
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
         self.flush()?;
-        self.outgoing.close_sent |= self.driver.close_sent();
+        self.outgoing.note_close(self.driver.close_sent());
         Ok(())
     }
 
     fn send(&mut self) -> io::Result<()> {
-        while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)? {}
+        while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.reset.note(error))?
+        {}
         Ok(())
     }
 }
@@ -206,7 +211,7 @@ impl<W: Transport> WriteHalf<W> {
     /// The transport's. That it is not connected any more is none.
     pub fn close_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
-        shut(&mut self.transport, &mut self.outgoing)
+        shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }
 
@@ -235,6 +240,6 @@ impl<W: Write> Write for WriteHalf<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.driver.catch_up();
         self.send()?;
-        flush(&mut self.transport, &mut self.outgoing)
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::context) struct ReceiveState {
     counts: [u32; 3],
     reconnects: bool,
     bytes_received: u64,
-    shared: [u32; 2],
+    shared: u32,
 }
 
 impl ReceiveHalf {
@@ -74,7 +74,7 @@ impl ReceiveHalf {
             counts: [self.warnings, self.empty_records, self.post_handshake],
             reconnects: self.reconnects,
             bytes_received: self.bytes_received,
-            shared: self.shared.words(),
+            shared: self.shared.word(),
         }
     }
 }

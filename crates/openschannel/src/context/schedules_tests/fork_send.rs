@@ -12,7 +12,7 @@ pub(in crate::context) struct SendState {
     stored: Option<StoredAlert>,
     close_sent: bool,
     bytes_sent: u64,
-    shared: [u32; 2],
+    shared: u32,
 }
 
 impl SendHalf {
@@ -54,7 +54,7 @@ impl SendHalf {
             stored: self.stored.clone(),
             close_sent: self.close_sent,
             bytes_sent: self.bytes_sent,
-            shared: self.shared.words(),
+            shared: self.shared.word(),
         }
     }
 }
