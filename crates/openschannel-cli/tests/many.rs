@@ -253,10 +253,14 @@ fn is_served(mut socket: std::net::TcpStream) {
 #[test]
 fn a_low_soft_limit_is_raised() {
     let directory = tempfile::tempdir().unwrap();
-    let (_server, port) = limited("ulimit -S -n 32", &directory.path().join("ca.pem"));
+    let (mut server, port) = limited("ulimit -S -n 32", &directory.path().join("ca.pem"));
     let waiting: Vec<_> = (0..100).map(|_| plain(port)).collect();
     is_served(plain(port));
     drop(waiting);
+    server.child.kill().unwrap();
+    let mut complaints = String::new();
+    server.stderr.read_to_string(&mut complaints).unwrap();
+    assert_eq!(complaints, "");
 }
 
 #[test]

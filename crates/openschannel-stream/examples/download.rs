@@ -1,8 +1,8 @@
 //! A download whose length nobody says: it is complete when the connection ends in order, and only then gets its name.
 //!
 //! ```text
-//! cargo run --example download -- localhost:8443 /file file.out roots.pem
-//! cargo run --example download -- localhost:8443 /file file.out roots.pem boundary
+//! cargo run -p openschannel-stream --example download -- localhost:8443 /file file.out roots.pem
+//! cargo run -p openschannel-stream --example download -- localhost:8443 /file file.out roots.pem boundary
 //! ```
 //!
 //! HTTP/1.0 sends a body without a length to the end of the connection (RFC 9112 section 6.3), as FTP and many others do. To TCP every

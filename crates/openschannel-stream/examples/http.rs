@@ -1,8 +1,8 @@
 //! HTTP/1.1 and HTTP/2 with hyper, chosen by ALPN, and ended in order on both sides.
 //!
 //! ```text
-//! cargo run --features tokio --example http -- serve 127.0.0.1:8443 chain.pem key.pem
-//! cargo run --features tokio --example http -- get localhost:8443 /lines chain.pem
+//! cargo run -p openschannel-stream --features tokio --example http -- serve 127.0.0.1:8443 chain.pem key.pem
+//! cargo run -p openschannel-stream --features tokio --example http -- get localhost:8443 /lines chain.pem
 //! ```
 //!
 //! What there is to see:
@@ -39,8 +39,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-/// What both sides can speak, the better one first.
-pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What both sides can speak, the better one first. Who says none of it by ALPN is refused; who says nothing speaks HTTP/1.
+pub const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// For the peer to end behind our close.
 const CLOSE_TIME: Duration = Duration::from_secs(5);

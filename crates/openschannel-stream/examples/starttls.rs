@@ -1,8 +1,8 @@
 //! A line protocol that begins in plain text and goes on in TLS over the same socket: SMTP without the envelopes.
 //!
 //! ```text
-//! cargo run --example starttls -- serve 127.0.0.1:2525 chain.pem key.pem
-//! echo "Dear Ada, ..." | cargo run --example starttls -- send localhost:2525 chain.pem
+//! cargo run -p openschannel-stream --example starttls -- serve 127.0.0.1:2525 chain.pem key.pem
+//! echo "Dear Ada, ..." | cargo run -p openschannel-stream --example starttls -- send localhost:2525 chain.pem
 //! ```
 //!
 //! What there is to see:

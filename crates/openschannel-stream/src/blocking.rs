@@ -8,7 +8,7 @@ mod halves;
 
 pub use halves::{Halves, ReadHalf, WriteHalf};
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -22,6 +22,7 @@ use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::{alike, failed, is_retry, refused, unusable, write_zero};
+use crate::vectored::gather;
 
 /// What ending a connection in good order takes beyond reading and writing.
 pub trait Transport: Read + Write {
@@ -40,7 +41,7 @@ pub trait Transport: Read + Write {
     /// Sets how long a read waits.
     ///
     /// # Errors
-    /// The transport's.
+    /// The transport's. [`ErrorKind::InvalidInput`] is taken to say that both its directions have ended, so that no read waits.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// How long a write waits; [`None`] is for ever.
@@ -52,7 +53,7 @@ pub trait Transport: Read + Write {
     /// Sets how long a write waits.
     ///
     /// # Errors
-    /// The transport's.
+    /// The transport's; as [`Transport::set_read_timeout`].
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 }
 
@@ -89,6 +90,34 @@ sockets!(
     UnixStream
 );
 
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<T: Transport + ?Sized> Transport for $pointer {
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                (**self).shutdown_write()
+            }
+
+            fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                (**self).read_timeout()
+            }
+
+            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                (**self).set_read_timeout(timeout)
+            }
+
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                (**self).write_timeout()
+            }
+
+            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                (**self).set_write_timeout(timeout)
+            }
+        }
+    )*};
+}
+
+pointers!(&mut T, Box<T>);
+
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 ///
 /// Reading gives `Ok(0)` only behind the peer's close_notify, or what its [`Truncation`] policy accepts in its place. Otherwise it fails:
@@ -101,7 +130,7 @@ pub struct TlsStream<S> {
     driver: Driver,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// Why the handshake could not be sent. What is missing there cannot be made up for.
+    /// Why the handshake, or what a close had to send, could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     closing: Option<Closing<Instant>>,
 }
@@ -187,7 +216,7 @@ impl<S: Read + Write> TlsStream<S> {
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
         self.flush()?;
-        self.outgoing.close_sent |= self.driver.closing_report().close_sent;
+        self.outgoing.note_close(self.driver.closing_report().close_sent);
         Ok(())
     }
 
@@ -247,7 +276,7 @@ impl<S: Read + Write> TlsStream<S> {
             return Err(alike(error));
         }
         send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
-            .map_err(|error| self.incoming.note_reset(error))
+            .map_err(|error| self.incoming.reset.note(error))
     }
 
     fn ended(&self, end: ReadEnd) -> io::Error {
@@ -311,9 +340,13 @@ impl<S: Read + Write> Write for TlsStream<S> {
         }
     }
 
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&gather(bufs))
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.send()?;
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.note_reset(error))
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
     }
 }
 

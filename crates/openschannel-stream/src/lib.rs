@@ -73,6 +73,7 @@ mod split;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod truncation;
+mod vectored;
 mod watch;
 mod writing;
 

@@ -13,6 +13,9 @@ mod http;
 #[path = "../examples/starttls.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its main is not called")]
 mod starttls;
+#[path = "../examples/two_threads.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main is not called")]
+mod two_threads;
 
 use std::fs;
 use std::future::Future;
@@ -430,5 +433,81 @@ mod without_a_length {
                 assert_eq!(fs::read(&file).unwrap(), b"an older page");
             }
         }
+    }
+}
+
+mod both_directions_at_once {
+    use super::*;
+    use std::io::Cursor;
+    use std::sync::mpsc;
+
+    /// More than both sides' sockets hold: whoever writes all of it before he reads waits for ever.
+    const MUCH: usize = 8 << 20;
+
+    fn pattern() -> Vec<u8> {
+        (0..=250).cycle().take(MUCH).collect()
+    }
+
+    #[test]
+    fn two_sides_that_talk_all_the_time_end_in_order() {
+        for version in VERSIONS {
+            let (connector, acceptor) = both(version);
+            let talk = |stream| {
+                let mut heard = Vec::new();
+                let closed = two_threads::talk(stream, Cursor::new(pattern()), &mut heard).unwrap();
+                assert!(heard == pattern(), "{} bytes", heard.len());
+                closed
+            };
+            let (address, server) = listen(move |socket| talk(acceptor.accept(socket).unwrap()));
+            let closed = talk(connector.connect(NAME, connect(address)).unwrap());
+            for closed in [closed, server.join().unwrap()] {
+                assert_eq!((closed.read_end, closed.close_sent, closed.limit), (ReadEnd::Clean, true, None));
+            }
+        }
+    }
+
+    /// The end of the input ends one direction: the answer comes behind it. docs/closing.md C-2.
+    #[test]
+    fn the_answer_comes_behind_the_end_of_the_question() {
+        let (connector, acceptor) = both(Protocols::TLS1_3);
+        let (address, server) = listen(move |socket| {
+            let mut stream = acceptor.accept(socket).unwrap();
+            let question = std::io::read_to_string(&mut stream).unwrap();
+            stream.write_all(question.to_uppercase().as_bytes()).unwrap();
+            stream.close(SOON).unwrap()
+        });
+        let stream = connector.connect(NAME, connect(address)).unwrap();
+        let mut heard = Vec::new();
+        let closed = two_threads::talk(stream, Cursor::new("is it whole?"), &mut heard).unwrap();
+        assert_eq!((heard.as_slice(), closed.read_end), (&b"IS IT WHOLE?"[..], ReadEnd::Clean));
+        assert_eq!(server.join().unwrap().read_end, ReadEnd::Clean);
+    }
+
+    /// Input that never comes, until its other end is dropped.
+    struct Silence(mpsc::Receiver<()>);
+
+    impl Read for Silence {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            self.0.recv().ok();
+            Ok(0)
+        }
+    }
+
+    /// docs/closing.md C-7.
+    #[test]
+    fn a_cut_is_told_while_the_other_thread_waits_for_input() {
+        let (connector, acceptor) = both(Protocols::TLS1_3);
+        let (address, server) = listen(move |socket| {
+            let mut stream = acceptor.accept(socket).unwrap();
+            stream.write_all(b"half of i").unwrap();
+            stream.get_ref().shutdown(Shutdown::Write).unwrap();
+            stream
+        });
+        let stream = connector.connect(NAME, connect(address)).unwrap();
+        let (quiet, silence) = mpsc::channel();
+        let mut heard = Vec::new();
+        let error = two_threads::talk(stream, Silence(silence), &mut heard).unwrap_err();
+        assert_eq!((error.kind(), heard.as_slice()), (ErrorKind::UnexpectedEof, &b"half of i"[..]));
+        drop((quiet, server.join().unwrap()));
     }
 }

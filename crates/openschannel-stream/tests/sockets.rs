@@ -3,15 +3,16 @@
 
 mod harness;
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use harness::common::{NAME, VERSIONS, credentials};
+use openschannel::credentials::Protocols;
 use openschannel::{ContextOptions, ReadEnd};
-use openschannel_stream::CloseLimit;
 use openschannel_stream::blocking::TlsStream;
+use openschannel_stream::{CloseBudget, CloseLimit};
 
 #[test]
 fn blocking_streams_talk_and_close_over_tcp() {
@@ -62,7 +63,7 @@ fn a_reset_by_the_kernel_is_no_end() {
         stream.write_all(b"never read").unwrap();
         drop(server);
         let error = stream.read(&mut [0; 1]).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!(stream.report().read_end, ReadEnd::Reset);
         // Closing a connection that is gone fails, and does not panic or hang.
         assert!(stream.close_write().is_err());
@@ -91,4 +92,73 @@ fn lingering_over_tcp_ends_in_time() {
     server.close_write().unwrap();
     let lingered = stream.linger(Duration::from_secs(60)).unwrap();
     assert_eq!((lingered.read_end, lingered.discarded), (ReadEnd::Clean, 4));
+}
+
+/// Two streams over TCP.
+fn established(version: Protocols) -> (TlsStream<TcpStream>, TlsStream<TcpStream>) {
+    let (outbound, inbound) = credentials(version);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        TlsStream::accept(listener.accept().unwrap().0, &inbound, &ContextOptions::default()).unwrap()
+    });
+    let socket = TcpStream::connect(address).unwrap();
+    let client = TlsStream::connect(socket, &outbound, Some(NAME), &ContextOptions::default()).unwrap();
+    (client, server.join().unwrap())
+}
+
+/// Writes until neither the socket nor the stream takes more, and has not for a while: what a socket takes grows as it goes.
+fn fill(stream: &mut TlsStream<TcpStream>) -> u64 {
+    stream.get_ref().set_write_timeout(Some(Duration::from_millis(30))).unwrap();
+    let mut written = 0;
+    let error = loop {
+        match stream.write(&[7; 16_384]) {
+            Ok(n) => written += n as u64,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    stream.get_ref().set_write_timeout(None).unwrap();
+    written
+}
+
+/// A peer that does not read holds nobody for longer than the budget either, whatever timeouts the socket has.
+#[test]
+fn closing_over_tcp_ends_in_time_though_nobody_reads() {
+    for version in VERSIONS {
+        let (mut client, mut server) = established(version);
+        let written = fill(&mut client);
+        client.get_ref().set_write_timeout(Some(Duration::from_secs(3_600))).unwrap();
+        let report = client.close(Duration::from_millis(20)).unwrap();
+        assert_eq!((report.close_sent, report.limit), (false, Some(CloseLimit::Time)));
+        assert_eq!(report.read_end, ReadEnd::Open);
+        let timeouts = (client.get_ref().read_timeout().unwrap(), client.get_ref().write_timeout().unwrap());
+        assert_eq!(timeouts, (None, Some(Duration::from_secs(3_600))), "the caller's are back");
+        // It reads after all: nothing was lost by having waited in vain.
+        let server = thread::spawn(move || {
+            let read = io::copy(&mut server, &mut io::sink()).unwrap();
+            (read, server.close(Duration::from_secs(60)).unwrap())
+        });
+        let report = client.close(Duration::from_secs(60)).unwrap();
+        assert_eq!((report.close_sent, report.limit, report.read_end), (true, None, ReadEnd::Clean));
+        let (read, report) = server.join().unwrap();
+        assert_eq!((read, report.read_end), (written, ReadEnd::Clean));
+    }
+}
+
+/// Both sides have written more than the wire holds. Whoever waited for room before he reads would wait for the other for ever.
+#[test]
+fn closing_over_tcp_from_both_sides_with_full_buffers_ends() {
+    for version in VERSIONS {
+        let (mut client, mut server) = established(version);
+        let written = [fill(&mut client), fill(&mut server)];
+        let budget = CloseBudget::new(u64::MAX, Duration::from_secs(60));
+        let server = thread::spawn(move || server.close(budget).unwrap());
+        let reports = [server, thread::spawn(move || client.close(budget).unwrap())]
+            .map(|thread| thread.join().unwrap());
+        for (report, written) in reports.iter().zip(written) {
+            assert_eq!((report.read_end, report.close_sent, report.limit), (ReadEnd::Clean, true, None));
+            assert_eq!(report.discarded, written);
+        }
+    }
 }

@@ -16,10 +16,16 @@
 //! states and not events: who asks late, or takes a guard after the shutdown has begun, is told at once. There is one timer, that of
 //! [`GracefulShutdown::shutdown`]; a guard has three words, and an entry in a list while it is waited on.
 //!
+//! # Beside other helpers
+//!
+//! A cancellation token and a task tracker know when tasks have ended, and not how their connections did. What serves HTTP has a
+//! graceful shutdown of its own, such as hyper's: call it when [`Guard::asked`] is ready, let it finish its answers, and close the
+//! stream it gives back with [`Guard::close`]. Streams that are split close by their own means; the signals and [`Guard::report`] serve
+//! them as well.
+//!
 //! # Example
 //!
 //! ```
-//! use std::sync::Arc;
 //! use std::time::Duration;
 //!
 //! use openschannel::ContextOptions;

@@ -10,8 +10,9 @@ use ::tokio::time::{Instant, timeout_at};
 
 use super::{Sender, TlsStream};
 use crate::close::{
-    CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
+    Begun, CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
 };
+use crate::error::refused;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Closes the connection and destroys nothing: sends what waits and the close_notify, ends the transport's sending direction, and
@@ -26,20 +27,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// all the same. That only the close_notify could not be sent, to a peer that had closed, is none.
     ///
     /// # Panics
-    /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
+    /// As [`::tokio::time::sleep`], without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
-        if !self.outgoing.shut {
-            // A lingering that was dropped is no close that was begun: it has sent nothing.
-            self.closing.take_if(|closing| closing.stage == Stage::Read);
-        }
-        self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Send));
-        let limit = self.within(budget.into(), &mut |_| ()).await;
+        let budget = budget.into();
+        let began = self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Begun::Close)).began;
+        let bounds = Bounds::new(began, budget);
+        let closing = poll_fn(|cx| self.poll_close(cx, bounds));
+        let limit = bounds.keep(closing).await;
         let report = self.close_report(limit);
         self.closing.take().map_or(Ok(report), |closing| closing.finish(report))
     }
 
     /// Reads until the peer ends, within `budget`, and throws away what comes: the last step of [`TlsStream::close`], for who has
-    /// called [`TlsStream::close_write`]. It wants a runtime with a timer, and panics without.
+    /// called [`TlsStream::close_write`]. The time counts from each call. It wants a runtime with a timer, and panics without.
     pub async fn linger(&mut self, budget: impl Into<CloseBudget>) -> CloseReport {
         self.linger_with(budget, |_| ()).await
     }
@@ -51,20 +51,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         mut deliver: impl FnMut(&[u8]),
     ) -> CloseReport {
         let budget = budget.into();
-        let closing = self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Stage::Read));
-        closing.stage = Stage::Read;
-        let limit = self.within(budget, &mut deliver).await;
-        self.closing = None;
+        let mut lingering = Closing::new(Instant::now(), Begun::Linger);
+        let bounds = Bounds::new(lingering.began, budget);
+        let reading = poll_fn(|cx| self.poll_peers_end(cx, &mut lingering, bounds, &mut deliver));
+        let limit = bounds.keep(reading).await;
         self.close_report(limit)
-    }
-
-    async fn within(&mut self, budget: CloseBudget, deliver: &mut impl FnMut(&[u8])) -> Option<CloseLimit> {
-        let began = self.closing.as_ref().map_or_else(Instant::now, |closing| closing.began);
-        let closing = poll_fn(|cx| self.poll_close(cx, budget.bytes, deliver));
-        match began.checked_add(budget.time) {
-            Some(deadline) => timeout_at(deadline, closing).await.unwrap_or(Some(CloseLimit::Time)),
-            None => closing.await,
-        }
     }
 
     fn close_report(&self, limit: Option<CloseLimit>) -> CloseReport {
@@ -76,22 +67,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         }
     }
 
-    fn poll_close(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: u64,
-        deliver: &mut impl FnMut(&[u8]),
-    ) -> Poll<Option<CloseLimit>> {
+    fn poll_close(&mut self, cx: &mut Context<'_>, bounds: Bounds) -> Poll<Option<CloseLimit>> {
         // It lies apart from the rest while both are worked on.
         let Some(mut closing) = self.closing.take() else { return Poll::Ready(None) };
         let polled = match self.poll_send_end(cx, &mut closing) {
-            Poll::Ready(()) => self.poll_peers_end(cx, &mut closing, bytes, deliver),
+            Poll::Ready(()) => self.poll_peers_end(cx, &mut closing, bounds, &mut |_| ()),
             Poll::Pending => {
                 // Perhaps for a peer that does not read before it has written.
                 if self.driver.is_established() {
-                    let _whatever_comes = self.poll_peers_end(cx, &mut closing, bytes, deliver);
+                    let _whatever_comes = self.poll_peers_end(cx, &mut closing, bounds, &mut |_| ());
                 }
-                Poll::Pending
+                if bounds.are_over() { Poll::Ready(Some(CloseLimit::Time)) } else { Poll::Pending }
             }
         };
         self.closing = Some(closing);
@@ -101,19 +87,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// The stages Send and Shut.
     fn poll_send_end(&mut self, cx: &mut Context<'_>, closing: &mut Closing<Instant>) -> Poll<()> {
         if closing.stage == Stage::Send {
-            let sent = match closing.queue_close(&mut self.driver) {
+            let sent = match self.driver.close_write().map_err(refused) {
                 Ok(()) => ready!(self.poll_send(cx, Sender::Writer)),
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
+                Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
+                Err(error) => {
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
+                }
             }
             closing.stage = Stage::Shut;
         }
         if closing.stage == Stage::Shut {
             if let Err(error) = ready!(self.poll_shut_transport(cx)) {
-                closing.sending_failed(error, &self.driver, self.outgoing.unflushed);
+                closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
             }
             closing.stage = Stage::Read;
         }
@@ -125,17 +118,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         &mut self,
         cx: &mut Context<'_>,
         closing: &mut Closing<Instant>,
-        bytes: u64,
+        bounds: Bounds,
         deliver: &mut impl FnMut(&[u8]),
     ) -> Poll<Option<CloseLimit>> {
         loop {
             let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, deliver);
+            if wanted == Wanted::Nothing {
+                return Poll::Ready(None);
+            }
+            // Asked before each reading: a transport that always has something would never let the timer have its say.
+            if let Some(limit) = bounds.limit(closing.received) {
+                return Poll::Ready((wanted != Wanted::Leftovers).then_some(limit));
+            }
             match wanted {
-                Wanted::Nothing => return Poll::Ready(None),
-                Wanted::Leftovers if closing.received >= bytes => return Poll::Ready(None),
-                _ if closing.received >= bytes => return Poll::Ready(Some(CloseLimit::Bytes)),
                 Wanted::Input => closing.received += ready!(self.poll_receive(cx)) as u64,
-                Wanted::Anything | Wanted::Leftovers => {
+                Wanted::Anything | Wanted::Leftovers | Wanted::Nothing => {
                     let mut nobody = [0; DISCARDED_AT_ONCE];
                     let mut space = ReadBuf::new(&mut nobody);
                     match Pin::new(&mut self.transport).poll_read(cx, &mut space) {
@@ -147,6 +144,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A budget whose time has begun.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: u64,
+    /// [`None`] if it is further off than clocks go.
+    deadline: Option<Instant>,
+}
+
+impl Bounds {
+    fn new(began: Instant, budget: CloseBudget) -> Self {
+        Self { bytes: budget.bytes, deadline: began.checked_add(budget.time) }
+    }
+
+    fn limit(self, received: u64) -> Option<CloseLimit> {
+        match received >= self.bytes {
+            true => Some(CloseLimit::Bytes),
+            false => self.are_over().then_some(CloseLimit::Time),
+        }
+    }
+
+    fn are_over(self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    async fn keep(self, closing: impl Future<Output = Option<CloseLimit>>) -> Option<CloseLimit> {
+        match self.deadline {
+            Some(deadline) => timeout_at(deadline, closing).await.unwrap_or(Some(CloseLimit::Time)),
+            None => closing.await,
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::task::Poll;
-use std::time::Duration;
 
 use openschannel::ClosingReport;
 use openschannel::attributes::Protocol;
-use openschannel_stream::{CloseReport, Driver, Truncation, blocking};
+use openschannel_stream::{CloseBudget, CloseReport, Driver, Truncation, blocking};
 
 use super::wire::Wire;
 
@@ -18,8 +17,9 @@ pub trait Stream {
     async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     async fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     async fn flush(&mut self) -> io::Result<()>;
+    async fn close_notify(&mut self) -> io::Result<()>;
     async fn close_write(&mut self) -> io::Result<()>;
-    async fn close(&mut self, time: Duration) -> io::Result<CloseReport>;
+    async fn close(&mut self, budget: impl Into<CloseBudget> + Copy) -> io::Result<CloseReport>;
     fn set_truncation(&mut self, truncation: Truncation);
     fn driver(&mut self) -> &mut Driver;
     fn wire(&mut self) -> &mut Wire;
@@ -65,12 +65,16 @@ impl Stream for Blocking {
         again(|| Write::flush(self)).await
     }
 
+    async fn close_notify(&mut self) -> io::Result<()> {
+        again(|| self.close_notify()).await
+    }
+
     async fn close_write(&mut self) -> io::Result<()> {
         again(|| self.close_write()).await
     }
 
-    async fn close(&mut self, time: Duration) -> io::Result<CloseReport> {
-        again(|| self.close(time)).await
+    async fn close(&mut self, budget: impl Into<CloseBudget> + Copy) -> io::Result<CloseReport> {
+        again(|| self.close(budget)).await
     }
 
     fn set_truncation(&mut self, truncation: Truncation) {
@@ -111,12 +115,16 @@ impl Stream for Asynchronous {
         tokio::io::AsyncWriteExt::flush(self).await
     }
 
+    async fn close_notify(&mut self) -> io::Result<()> {
+        self.close_notify().await
+    }
+
     async fn close_write(&mut self) -> io::Result<()> {
         self.close_write().await
     }
 
-    async fn close(&mut self, time: Duration) -> io::Result<CloseReport> {
-        self.close(time).await
+    async fn close(&mut self, budget: impl Into<CloseBudget> + Copy) -> io::Result<CloseReport> {
+        self.close(budget).await
     }
 
     fn set_truncation(&mut self, truncation: Truncation) {

@@ -12,7 +12,7 @@ use openschannel_stream::blocking::Transport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// One direction.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Direction {
     under_way: VecDeque<u8>,
     sent: usize,
@@ -22,11 +22,14 @@ struct Direction {
 }
 
 /// One end.
+#[derive(Debug)]
 pub struct Wire {
     inbox: Arc<Mutex<Direction>>,
     outbox: Arc<Mutex<Direction>>,
     /// Most bytes a call moves.
     pub chunk: usize,
+    /// Most bytes that can be under way.
+    pub capacity: usize,
     pub stumble: Stumble,
     /// Calls so far.
     calls: usize,
@@ -62,6 +65,7 @@ pub fn wires() -> (Wire, Wire) {
         inbox: inbox.clone(),
         outbox: outbox.clone(),
         chunk: usize::MAX,
+        capacity: usize::MAX,
         stumble: Stumble::Never,
         calls: 0,
         stumbled: [false; 4],
@@ -87,9 +91,9 @@ impl Wire {
         self.calls
     }
 
-    /// Bytes the peer has sent.
-    pub fn arrived(&self) -> usize {
-        self.inbox.lock().unwrap().sent
+    /// Bytes that have arrived and were not read.
+    pub fn unread(&self) -> usize {
+        self.inbox.lock().unwrap().under_way.len()
     }
 
     fn call(&mut self, call: Call) -> io::Result<()> {
@@ -150,7 +154,11 @@ impl Write for Wire {
         }
         let mut outbox = self.outbox.lock().unwrap();
         assert!(!outbox.finished, "nothing is sent behind the end");
-        let n = buf.len().min(self.chunk);
+        let room = self.capacity.saturating_sub(outbox.under_way.len());
+        let n = buf.len().min(self.chunk).min(room);
+        if n == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         outbox.under_way.extend(&buf[..n]);
         outbox.sent += n;
         Ok(n)

@@ -1,0 +1,44 @@
+//! Several buffers in one write: a header and a body shall not become two records if one holds both.
+
+use std::borrow::Cow;
+use std::io::IoSlice;
+
+/// Most plaintext in one record (RFC 8446 section 5.1).
+const RECORD: usize = 16_384;
+
+/// What one write takes of `slices`: the first that has anything, or as many as fill a record.
+pub(crate) fn gather<'a>(slices: &'a [IoSlice<'_>]) -> Cow<'a, [u8]> {
+    let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+    let Some(first) = filled.next() else { return Cow::Borrowed(&[]) };
+    let mut rest = filled.peekable();
+    if first.len() >= RECORD || rest.peek().is_none() {
+        return Cow::Borrowed(first);
+    }
+    let mut record = Vec::with_capacity(RECORD);
+    record.extend_from_slice(first);
+    for slice in rest {
+        let room = RECORD - record.len();
+        record.extend_from_slice(slice.get(..room).unwrap_or(slice));
+        if record.len() == RECORD {
+            break;
+        }
+    }
+    Cow::Owned(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_filled_and_nothing_is_copied_for_one_buffer() {
+        let (small, large) = (vec![1; 10], vec![2; 20_000]);
+        assert!(gather(&[]).is_empty());
+        let [empty, small, large] = [&[][..], &small, &large].map(IoSlice::new);
+        assert!(matches!(gather(&[empty, small, empty]), Cow::Borrowed(slice) if slice.len() == 10));
+        assert!(matches!(gather(&[large, small]), Cow::Borrowed(slice) if slice.len() == 20_000));
+        let mixed = [small, empty, small, large, small];
+        let mixed = gather(&mixed);
+        assert_eq!((mixed.len(), &mixed[8..22]), (RECORD, [[1; 12].as_slice(), &[2, 2]].concat().as_slice()));
+    }
+}
