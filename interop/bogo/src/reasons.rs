@@ -40,13 +40,8 @@ const UNIMPLEMENTED: Reasons = &[
             "-expect-ticket-supports-early-data",
             "-expect-accept-early-data",
             "-expect-reject-early-data",
-            "-expect-early-data-reason",
             "-early-write-after-message",
         ],
-    ),
-    (
-        "renegotiation is always declined, so none can be had or counted",
-        &["-renegotiate-once", "-renegotiate-freely", "-renegotiate-explicit"],
     ),
     (
         "the peer may always leave out renegotiation_info; no call makes that an error",
@@ -241,8 +236,16 @@ const UNIMPLEMENTED: Reasons = &[
 const NO_EFFECT: Reasons = &[
     ("older versions do not exist here", &["-no-tls1", "-no-tls11"]),
     (
+        "no attribute tells whether there was a HelloRetryRequest; the runner makes sure that there is, or not",
+        &["-expect-hrr", "-expect-no-hrr"],
+    ),
+    (
         "another of BoringSSL's ways to configure the same",
         &["-use-old-client-cert-callback", "-use-early-callback", "-implicit-handshake"],
+    ),
+    (
+        "renegotiation is declined, whatever is asked for",
+        &["-renegotiate-ignore", "-renegotiate-once", "-renegotiate-freely", "-renegotiate-explicit"],
     ),
     (
         "always so",
@@ -250,7 +253,6 @@ const NO_EFFECT: Reasons = &[
             "-enable-ocsp-stapling",
             "-server-preference",
             "-partial-write",
-            "-renegotiate-ignore",
             "-forbid-renegotiation-after-handshake",
             "-expect-no-offer-early-data",
         ],
@@ -266,7 +268,11 @@ const NOT_CHECKED: Reasons = &[
         "no attribute tells it; the runner offers only this scheme where it matters",
         &["-expect-peer-signature-algorithm"],
     ),
-    ("how large the renegotiations' number is: it is zero", &["-expect-total-renegotiations"]),
+    (
+        "early data is neither sent nor taken, so there is no reason for its fate",
+        &["-expect-early-data-reason"],
+    ),
+    ("there are no renegotiations to be counted", &["-expect-total-renegotiations"]),
 ];
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ impl ResolvesServerCert for IdentityResolver {
             slot.server_name = client_hello.server_name().map(str::to_owned);
             slot.peer_signature_schemes = schemes.iter().map(|&scheme| scheme.into()).collect();
             slot.no_certificate = chosen.is_none();
+            slot.unfit_key = chosen.is_some_and(|key| key.key.choose_scheme(schemes).is_none());
             slot.local_key = chosen.cloned();
         });
         chosen.cloned()

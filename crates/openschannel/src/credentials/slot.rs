@@ -56,6 +56,8 @@ pub(crate) struct ConnectionSlot {
     pub(crate) local_key: Option<Arc<CertifiedKey>>,
     /// The server had no certificate to give: `SEC_E_NO_CREDENTIALS`, alert 40.
     pub(crate) no_certificate: bool,
+    /// The server's only key can sign with nothing the client verifies.
+    pub(crate) unfit_key: bool,
     /// Why the private key did not sign; the engine only says that it did not.
     pub(crate) key_error: Option<Error>,
     /// What [`InboundCredentials::forget_sessions`](super::InboundCredentials) takes to make the sessions of this

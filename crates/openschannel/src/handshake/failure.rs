@@ -48,6 +48,8 @@ fn without_rejection(error: &Engine, alert: Option<Alert>) -> Error {
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
         ) => LocalFailure::DecryptError,
         Engine::InvalidCertificate(_) => LocalFailure::BadCertificate,
+        // The engine has an alert for clients without a certificate and none for servers (RFC 8446 section 4.4.2.4).
+        Engine::NoCertificatesPresented if alert.is_none() => LocalFailure::DecodeError,
         Engine::NoCertificatesPresented => {
             return Error::new(ErrorStatus::LogonDenied)
                 .because("a client certificate is required and the client sent none")

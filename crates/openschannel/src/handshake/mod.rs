@@ -400,12 +400,25 @@ impl Handshake {
         let suite = self.suite();
         self.watch.outgoing(handshake, &self.slot.secrets, suite);
         let told = self.read_own_alert(last);
+        let last_len = last.len();
         let failure = match self.slot.key_error.take() {
             // The engine only knows that there is no signature.
             Some(key_error) => key_error,
+            // Nor has it an error of its own for a TLS 1.2 client that can verify nothing the only key signs.
+            None if self.slot.unfit_key && matches!(error, rustls::Error::General(_)) => {
+                Error::from(LocalFailure::NoSharedAlgorithm).because(error.to_string())
+            }
             None => failure::translate(error, self.slot.rejection.as_ref(), told),
         };
         if let Some(told) = told {
+            // The engine seals it as it sealed its Finished, and the peer has changed keys there.
+            if let Some(material) = self.watch.keys_behind_own_finished(&self.slot.secrets, suite)
+                && let Ok(mut sealer) = Sealer::new(&material, 0)
+                && let Ok(record) = seal_alert(&mut sealer, told)
+            {
+                token.truncate(token.len() - last_len);
+                token.extend(record);
+            }
             return failure.with_alert(told).with_alert_record(token);
         }
         // There are failures the engine has no alert for; the peer is told all the same (section 5.2).

@@ -194,6 +194,19 @@ impl Watch {
         }
     }
 
+    /// What a TLS 1.3 client writes with once its Finished is written, which is when the engine makes that secret. A handshake that
+    /// fails then is over to its peer.
+    pub(super) fn keys_behind_own_finished(
+        &self,
+        secrets: &Secrets,
+        suite: Option<SupportedCipherSuite>,
+    ) -> Option<KeyMaterial> {
+        let (Role::Client, Some(SupportedCipherSuite::Tls13(suite))) = (self.role, suite) else {
+            return None;
+        };
+        TrafficSecret::new(suite, secrets.client_traffic.as_ref()?)?.key_material().ok()
+    }
+
     /// TLS 1.2: verify_data of the connection's first Finished, `tls-unique` (RFC 5929 section 3).
     pub(super) fn first_verify_data(
         &self,
