@@ -41,7 +41,7 @@ impl<I: Inspect> World<I> {
                 self.sides[i].ends = Ends::Deleted;
                 self.lanes[1 - i].held = None;
             }
-            Act::Lose | Act::Flip | Act::Forge => self.tamper(i, step.act),
+            Act::Lose | Act::Flip | Act::Repeat | Act::Swap | Act::Forge => self.tamper(i, step.act),
         }
         self.check_verdicts();
     }
@@ -76,7 +76,12 @@ impl<I: Inspect> World<I> {
         }
     }
 
+    fn consumes(&self) -> bool {
+        matches!(self.rules.form, Form::Consumed | Form::Gated)
+    }
+
     fn shut_down(&mut self, i: usize) {
+        let consumes = self.consumes();
         let before = self.look(i);
         let produced = match &mut self.sides[i].ends {
             Ends::Whole(context) => {
@@ -88,15 +93,13 @@ impl<I: Inspect> World<I> {
                 assert!(!context.has_control_token());
                 output.into_vec()
             }
-            Ends::Halves(send, _) if self.rules.form == Form::Consumed => {
-                match send.take().unwrap().close() {
-                    Ok(record) => record,
-                    Err(error) => {
-                        assert_eq!(error.status(), E::ContextExpired);
-                        Vec::new()
-                    }
+            Ends::Halves(send, _) if consumes => match send.take().unwrap().close() {
+                Ok(record) => record,
+                Err(error) => {
+                    assert_eq!(error.status(), E::ContextExpired);
+                    Vec::new()
                 }
-            }
+            },
             Ends::Halves(send, _) => {
                 let mut output = TokenBuffer::allocate();
                 send.as_mut().unwrap().shut_down(&mut output).unwrap();
@@ -104,11 +107,14 @@ impl<I: Inspect> World<I> {
             }
             Ends::Deleted => unreachable!(),
         };
-        let unchanged = self.rules.form == Form::Consumed || self.look(i) == before;
+        let unchanged = self.consumes() || self.look(i) == before;
         let waited = self.sides[i].waiting;
         self.closing_output(i, &produced, unchanged || waited);
         self.sides[i].waiting = false;
-        self.gate_opened(i);
+        // Where the half is gone, the next DecryptMessage takes in what waits.
+        if !consumes {
+            self.gate_opened(i);
+        }
     }
 
     /// The record that a shutdown gives: a new one once, then the same for ever.

@@ -14,6 +14,7 @@ const MANY: usize = 200;
 
 impl<I: Inspect> World<I> {
     pub fn finish(&mut self) {
+        self.at_once = true;
         self.read_everything();
         for i in 0..2 {
             if self.sides[i].is_open() {
@@ -59,11 +60,12 @@ impl<I: Inspect> World<I> {
             for i in 0..2 {
                 let side = &self.sides[i];
                 let lane = &self.lanes[1 - i];
-                if matches!(side.ends, Ends::Deleted) || side.has_failed() || !lane.has_more() {
+                let over = matches!(side.ends, Ends::Deleted) || side.has_failed() || side.is_stuck();
+                if over || !lane.has_more() {
                     continue;
                 }
                 progress = true;
-                self.step(i, if side.gated { Act::Empty } else { Act::Record });
+                self.step(i, if side.gated && side.can_send() { Act::Empty } else { Act::Record });
             }
             if !progress {
                 return;

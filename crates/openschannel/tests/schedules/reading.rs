@@ -99,8 +99,8 @@ impl<I: Inspect> World<I> {
         let result = self.decrypt_held(i);
         let side = &mut self.sides[i];
         // A sending half that is gone makes no token call.
-        let gated = side.gated && !matches!(side.ends, Ends::Halves(None, _));
-        if side.has_failed() || gated {
+        side.gated &= !matches!(side.ends, Ends::Halves(None, _));
+        if side.has_failed() || side.gated {
             let error = result.unwrap_err();
             assert_eq!((error.status(), error.received_alert()), (E::ContextExpired, None));
             return self.unchanged(i, &before, &[]);
@@ -137,12 +137,10 @@ impl<I: Inspect> World<I> {
         if message.status == S::Renegotiate {
             assert!(matches!(held.record.kind, Kind::Update { .. } | Kind::Ticket) && !held.seen);
             assert!(side.leaves_messages_to_token_calls());
-            assert_eq!(message.extra, 0..held.record.bytes.len());
             side.gated = true;
             self.lanes[1 - i].held.as_mut().unwrap().seen = true;
             return;
         }
-        assert_eq!(message.extra.len(), 0);
         self.lanes[1 - i].held = None;
         if held.seen {
             assert_eq!(
@@ -182,6 +180,7 @@ impl<I: Inspect> World<I> {
         while self.lanes[1 - i].held.as_ref().is_some_and(|held| held.is_whole())
             && !self.sides[i].has_failed()
             && !self.sides[i].peer_closed
+            && !self.sides[i].is_stuck()
         {
             if self.sides[i].gated {
                 self.empty_token(i);
@@ -218,6 +217,16 @@ impl<I: Inspect> World<I> {
                 }
                 _ => {}
             },
+            Act::Swap => lane.under_way.swap(0, 1),
+            Act::Repeat => {
+                let first = lane.under_way.pop_front().unwrap();
+                for record in &mut lane.under_way {
+                    record.kind = Kind::Hostile;
+                }
+                lane.under_way.push_front(Record { bytes: first.bytes.clone(), kind: Kind::Hostile });
+                lane.under_way.push_front(first);
+                return;
+            }
             Act::Forge => {
                 lane.under_way.push_front(Record { bytes: PLAIN_CLOSE.to_vec(), kind: Kind::Hostile });
             }
@@ -238,6 +247,11 @@ impl<I: Inspect> World<I> {
     pub fn decrypt_held(&mut self, i: usize) -> Result<(Decrypted, Vec<u8>), Error> {
         let held = self.lanes[1 - i].held.as_ref().unwrap();
         let mut buffer = held.bytes().to_vec();
+        if held.is_whole() && self.at_once {
+            let behind = self.lanes[1 - i].under_way.iter();
+            behind.for_each(|record| buffer.extend_from_slice(&record.bytes));
+        }
+        let given = buffer.clone();
         let result = match &mut self.sides[i].ends {
             Ends::Whole(context) => context.decrypt_message(&mut buffer),
             Ends::Halves(_, receive) => receive.decrypt(&mut buffer),
@@ -249,8 +263,16 @@ impl<I: Inspect> World<I> {
             }
             Err(error) => !matches!(error.status(), E::ContextExpired | E::IncompleteMessage),
         };
-        assert!(taken || buffer == held.bytes(), "a record that was not taken was changed");
+        let own = if taken { held.arrived } else { 0 };
+        assert_eq!(&buffer[own..], &given[own..], "bytes that were not taken were changed");
         result.map(|message| {
+            let rest = match message.status {
+                S::Renegotiate => 0,
+                _ if taken => held.arrived,
+                _ => message.extra.start,
+            };
+            let end = if taken || message.status == S::Renegotiate { buffer.len() } else { rest };
+            assert_eq!(message.extra, rest..end, "what follows the record");
             let data = buffer[message.data.clone()].to_vec();
             (message, data)
         })
@@ -283,6 +305,7 @@ impl Side {
             Ends::Whole(context) => {
                 context.attributes().is_ok_and(|attributes| attributes.stream_sizes().trailer == 17)
             }
+            Ends::Halves(Some(_), receive) => receive.attributes().stream_sizes().trailer == 17,
             _ => false,
         }
     }

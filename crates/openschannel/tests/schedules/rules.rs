@@ -10,7 +10,7 @@ use super::world::{Form, Rules};
 pub struct Run {
     pub rules: Rules,
     pub beginnings: &'static [&'static str],
-    /// Steps in `cargo test`, and in the extended run.
+    /// Steps in `cargo test`, and in the extended run; none: the run is not in it.
     pub depth: usize,
     pub extended_depth: usize,
 }
@@ -21,8 +21,8 @@ const TLS13: &[Act] =
 const TOKENS: &[Act] =
     &[Data, Shutdown, Apply, NoRoom, Empty, Token, Fatal, Update, Ask, Record, Half, Cut, Delete];
 const TOKENS12: &[Act] = &[Data, Shutdown, Apply, NoRoom, Empty, Token, Warning, Fatal, Record, Half, Cut];
-const HOSTILE: &[Act] = &[Data, Shutdown, Ask, Fatal, Record, Half, Cut, Lose, Flip, Forge];
-const HOSTILE12: &[Act] = &[Data, Shutdown, Warning, Fatal, Record, Half, Cut, Lose, Flip, Forge];
+const HOSTILE: &[Act] = &[Data, Shutdown, Ask, Fatal, Record, Cut, Lose, Flip, Repeat, Swap, Forge];
+const HOSTILE12: &[Act] = &[Data, Shutdown, Warning, Fatal, Record, Cut, Lose, Flip, Repeat, Swap, Forge];
 
 /// Nothing has happened; one side has closed; both have; a half-close with data in flight; two requests for new keys.
 const BEGINNINGS: &[&str] = &["", "Cs Sr", "Ss Cr Cs Sr", "Sd Cs Sd", "CU Cd CU"];
@@ -55,13 +55,15 @@ const fn with_tickets(run: Run) -> Run {
 pub const RUNS: &[Run] = &[
     run("tls12", Protocols::TLS1_2, Form::Context, TLS12, BEGINNINGS12, [3, 5]),
     run("tls12-tokens", Protocols::TLS1_2, Form::Context, TOKENS12, UNDER_WAY12, [3, 4]),
-    run("tls12-hostile", Protocols::TLS1_2, Form::Context, HOSTILE12, START, [3, 5]),
+    run("tls12-hostile", Protocols::TLS1_2, Form::Context, HOSTILE12, UNDER_WAY12, [3, 5]),
     run("tls12-halves", Protocols::TLS1_2, Form::Consumed, TLS12, START, [3, 4]),
     run("tls13", Protocols::TLS1_3, Form::Context, TLS13, BEGINNINGS, [3, 4]),
+    run("tls13-longer", Protocols::TLS1_3, Form::Context, TLS13, START, [0, 5]),
     run("tls13-tokens", Protocols::TLS1_3, Form::Context, TOKENS, UNDER_WAY, [3, 4]),
-    run("tls13-hostile", Protocols::TLS1_3, Form::Context, HOSTILE, START, [3, 5]),
+    run("tls13-hostile", Protocols::TLS1_3, Form::Context, HOSTILE, UNDER_WAY, [3, 5]),
     run("tls13-halves", Protocols::TLS1_3, Form::Consumed, TLS13, START, [3, 4]),
     run("tls13-halves-kept", Protocols::TLS1_3, Form::Kept, TLS13, START, [3, 4]),
+    compatible(run("tls13-halves-gated", Protocols::TLS1_3, Form::Gated, TLS13, UNDER_WAY, [3, 4])),
     compatible(run("tls13-compatible", Protocols::TLS1_3, Form::Context, TOKENS, BEGINNINGS, [3, 4])),
     with_tickets(run("tls13-tickets", Protocols::TLS1_3, Form::Context, TLS13, START, [3, 4])),
     compatible(with_tickets(run(

@@ -42,6 +42,10 @@ pub enum Act {
     Lose,
     /// Somebody on the way flips a bit of the next record to this side.
     Flip,
+    /// Somebody on the way sends the next record to this side twice.
+    Repeat,
+    /// Somebody on the way lets the next two records to this side change places.
+    Swap,
     /// Somebody on the way puts a close_notify in plaintext before the next record to this side.
     Forge,
 }
@@ -49,7 +53,7 @@ pub enum Act {
 use Act::*;
 
 /// The letters, which are the replay format.
-const LETTERS: [(Act, char); 19] = [
+const LETTERS: [(Act, char); 21] = [
     (Data, 'd'),
     (Shutdown, 's'),
     (Apply, 'p'),
@@ -68,6 +72,8 @@ const LETTERS: [(Act, char); 19] = [
     (Delete, 'k'),
     (Lose, 'l'),
     (Flip, 'b'),
+    (Repeat, 'q'),
+    (Swap, 'v'),
     (Forge, 'y'),
 ];
 

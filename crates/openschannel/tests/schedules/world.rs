@@ -40,6 +40,9 @@ pub enum Form {
     Consumed,
     /// Halves; closed by [`SendHalf::shut_down`].
     Kept,
+    /// As `Consumed`, in compatible mode, and nobody said that no token call will be made: a message that wants one is in the way until
+    /// the sending half is gone.
+    Gated,
 }
 
 /// One side's connection.
@@ -104,6 +107,8 @@ pub struct World<I> {
     pub sides: [Side; 2],
     /// By the side that sends.
     pub lanes: [Lane; 2],
+    /// DecryptMessage is given all that is under way in one buffer, rather than one record.
+    pub at_once: bool,
     pub inspect: core::marker::PhantomData<I>,
 }
 
@@ -127,7 +132,7 @@ impl<I: Inspect> World<I> {
             rest = behind;
         }
         let sides = [pair.client, pair.server].map(|context| Side::new(context, rules.form));
-        Self { rules, sides, lanes, inspect: core::marker::PhantomData }
+        Self { rules, sides, lanes, at_once: false, inspect: core::marker::PhantomData }
     }
 
     /// Every step that means something now.
@@ -154,7 +159,13 @@ impl<I: Inspect> World<I> {
             Act::Record | Act::Token => lane.has_more(),
             Act::Half => arriving,
             Act::Cut | Act::Reset => lane.cut.is_none(),
-            Act::Lose | Act::Flip | Act::Forge => arriving && !lane.tampered,
+            Act::Lose | Act::Flip | Act::Repeat | Act::Forge => arriving && !lane.tampered,
+            Act::Swap => {
+                // A closing record and the same again are one record twice.
+                let differ =
+                    lane.under_way.get(1).is_some_and(|second| second.bytes != lane.under_way[0].bytes);
+                arriving && !lane.tampered && differ
+            }
         }
     }
 
@@ -190,10 +201,12 @@ impl Side {
     fn new(context: SecurityContext, form: Form) -> Self {
         let ends = match form {
             Form::Context => Ends::Whole(context),
-            Form::Consumed | Form::Kept => {
+            Form::Consumed | Form::Kept | Form::Gated => {
                 let (send, mut receive) = context.split().unwrap();
-                // As documented for halves on two threads.
-                receive.consume_post_handshake();
+                if form != Form::Gated {
+                    // As documented for halves on two threads.
+                    receive.consume_post_handshake();
+                }
                 Ends::Halves(Some(send), receive)
             }
         };
@@ -232,6 +245,11 @@ impl Side {
     /// Whether EncryptMessage has to work.
     pub fn is_open(&self) -> bool {
         self.can_send() && !self.is_closed() && !self.has_failed() && !self.gated
+    }
+
+    /// A message waits for a token call that this form of a connection has not.
+    pub fn is_stuck(&self) -> bool {
+        self.gated && matches!(self.ends, Ends::Halves(Some(_), _))
     }
 
     pub fn send(&mut self) -> Option<&mut SendHalf> {

@@ -62,6 +62,7 @@ fn fork(world: &World<Inside>) -> World<Inside> {
         rules: world.rules,
         sides: [side(&world.sides[0]), side(&world.sides[1])],
         lanes: world.lanes.clone(),
+        at_once: world.at_once,
         inspect: world.inspect,
     }
 }
@@ -202,6 +203,9 @@ fn go_through_all(depth: impl Fn(&Run) -> usize) -> u64 {
     for run in RUNS {
         let began = Instant::now();
         let depth = depth(run);
+        if depth == 0 {
+            continue;
+        }
         let counts = go(run, depth, 2);
         say(&format!(
             "schedules, {:26} depth {depth} behind {} beginnings: {:9} schedules, {:9} steps, {:6} distinct ends, {:.1} s",
