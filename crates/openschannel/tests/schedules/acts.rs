@@ -263,7 +263,9 @@ impl<I: Inspect> World<I> {
         match side.send().unwrap().key_update(request, &mut output) {
             Ok(()) => {
                 assert!(open, "a KeyUpdate after the end of its direction");
-                let requested = request == KeyUpdateRequest::Requested;
+                // RFC 9846 section 4.7.3: a wish is not repeated before it is answered. What went out is seen by what the peer answers.
+                let requested = request == KeyUpdateRequest::Requested && !side.asked;
+                side.asked |= requested;
                 self.emit(i, &output.into_vec(), &[Kind::Update { requested }]);
             }
             Err(error) => {

@@ -293,6 +293,7 @@ impl<I: Inspect> World<I> {
 
     pub fn take_in(&mut self, i: usize, kind: &Kind) {
         let side = &mut self.sides[i];
+        side.asked &= !matches!(kind, Kind::Update { .. });
         if *kind == (Kind::Update { requested: true }) && !side.is_closed() && !side.has_failed() {
             side.requests += 1;
         }

@@ -93,6 +93,8 @@ pub struct Side {
     pub waiting: bool,
     /// KeyUpdates that asked for one and were taken in since this side's last.
     pub requests: u32,
+    /// This side asked for a KeyUpdate and has taken none in since.
+    pub asked: bool,
     /// Warnings since the last data that came.
     pub warnings: u32,
     /// What the verdict has to be from now on, once it is no longer open.
@@ -218,6 +220,7 @@ impl Side {
             gated: false,
             waiting: false,
             requests: 0,
+            asked: false,
             warnings: 0,
             verdict: None,
             count: 0,
