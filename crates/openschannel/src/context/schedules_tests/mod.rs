@@ -1,8 +1,17 @@
 //! Every schedule of two connected contexts, to a stated depth: sending, closing, alerts, key updates, records that arrive whole or in
 //! part, ends of the transport, deletion, and somebody on the way.
 //!
+//! ```text
+//!   beginning --+-- step --+-- step --+-- step: a schedule; then what is under way arrives, both close, both are deleted
+//!               |          |          '-- every other step that is possible now
+//!               |          '-- ...
+//!               '-- ...        behind each step: the verdicts, what was sent and delivered, and calls that are wrong in every state
+//! ```
+//!
 //! Contexts are forked at every step, so that schedules with the same beginning share it. What is compared before and after a call that
-//! may not change anything is all the state there is, keys and sequence numbers included.
+//! may not change anything is all the state there is, keys and sequence numbers included; no key and nonce come twice in a schedule.
+//! Nothing is left out because it looks like something else: a step is missing only where it has no object (reading when nothing is
+//! under way, anything after deletion).
 //!
 //! Replay: `OPENSCHANNEL_SCHEDULE="tls13: Cd Ss Cr" cargo test -p openschannel --lib schedules_tests`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a schedule fails by a panic")]
