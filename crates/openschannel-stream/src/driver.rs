@@ -128,6 +128,9 @@ impl Driver {
             if self.calls.is_established() {
                 if !self.write_closed {
                     self.unclosed.established();
+                } else if !self.closing_report().close_sent {
+                    // A server that closed before it had heard of a client could tell nobody then.
+                    self.calls.control(ControlToken::Shutdown, &mut self.output)?;
                 }
                 return Ok(Advance::Established);
             }

@@ -48,6 +48,23 @@ fn joining_loses_no_alert_that_is_owed() {
     }
 }
 
+/// A server has nobody to tell before the first ClientHello; afterwards it does.
+#[test]
+fn a_close_before_the_client_came_is_told_when_it_has_come() {
+    for version in VERSIONS {
+        let (outbound, inbound) = quick_credentials(version);
+        let mut duo = Duo::new(&outbound, &inbound);
+        duo.server.close_write().unwrap();
+        assert!(duo.server.transmit().is_empty());
+        duo.settle().unwrap();
+        assert_eq!(duo.read(Role::Client).unwrap(), (Vec::new(), Some(ReadEnd::Clean)), "{version:?}");
+        assert!(duo.server.closing_report().close_sent);
+        // Reading goes on.
+        duo.write(Role::Client, b"half-close");
+        assert_eq!(duo.read(Role::Server).unwrap().0, b"half-close");
+    }
+}
+
 /// And one that the whole has told already is not told again by the half.
 #[test]
 fn splitting_tells_no_failure_twice() {

@@ -35,7 +35,8 @@ impl<S: Transport> TlsStream<S> {
     /// thrown away and counted. The socket may be dropped afterwards.
     ///
     /// It does not wait for longer than the budget, not for a peer that takes nothing either, whatever timeouts the transport has;
-    /// they are set back. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
+    /// they are set back. A transport of one's own that goes on blocking behind [`Transport::set_read_timeout`] and
+    /// [`Transport::set_write_timeout`] cannot be held to it. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
     /// first call.
     ///
     /// # Errors

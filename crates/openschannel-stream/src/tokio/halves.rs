@@ -8,12 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::Truncation;
 use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
 use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
-use crate::split::{Parts, SplitError, SplitTransport, reunite};
+use crate::split::{Parts, SplitError, SplitTransport, accessors, reunite};
 
 use super::{TlsStream, poll_flush, poll_receive, poll_shut, poll_transmit};
 
@@ -110,37 +109,7 @@ impl<S: SplitTransport> TlsStream<S> {
     }
 }
 
-impl<R> ReadHalf<R> {
-    /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
-    pub fn driver(&self) -> &ReceiveDriver {
-        &self.driver
-    }
-
-    /// As [`ReadHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut ReceiveDriver {
-        &mut self.driver
-    }
-
-    /// What a transport's end without a close_notify means to readers.
-    pub fn truncation(&self) -> Truncation {
-        self.incoming.truncation
-    }
-
-    /// As [`TlsStream::set_truncation`].
-    pub fn set_truncation(&mut self, truncation: Truncation) {
-        self.incoming.truncation = truncation;
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &R {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes read from it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut R {
-        &mut self.transport
-    }
-}
+accessors!();
 
 impl<R: AsyncRead + Unpin> ReadHalf<R> {
     fn poll_plaintext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,29 +158,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
         buf.put_slice(data.get(..n).unwrap_or_default());
         self.driver.consume(n);
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<W> WriteHalf<W> {
-    /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
-    /// write or flush.
-    pub fn driver(&self) -> &SendDriver {
-        &self.driver
-    }
-
-    /// As [`WriteHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut SendDriver {
-        &mut self.driver
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &W {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes written to it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut W {
-        &mut self.transport
     }
 }
 
