@@ -37,6 +37,7 @@ impl<I: Inspect> World<I> {
             Act::Half => self.half(i),
             Act::Cut => self.end_transport(i, TransportEnd::Eof),
             Act::Reset => self.end_transport(i, TransportEnd::Reset),
+            Act::Early => self.end_too_early(i),
             Act::Delete => {
                 self.sides[i].ends = Ends::Deleted;
                 self.lanes[1 - i].held = None;

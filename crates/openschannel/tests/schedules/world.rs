@@ -99,6 +99,8 @@ pub struct Side {
     pub warnings: u32,
     /// What the verdict has to be from now on, once it is no longer open.
     pub verdict: Option<ReadEnd>,
+    /// The verdict was asked for before everything was read.
+    pub told_early: bool,
     /// Data records so far.
     pub count: u8,
 }
@@ -160,6 +162,7 @@ impl<I: Inspect> World<I> {
             Act::Apply | Act::NoRoom | Act::Empty | Act::Delete => true,
             Act::Record | Act::Token => lane.has_more(),
             Act::Half => arriving,
+            Act::Early => lane.cut.is_none() && side.verdict.is_none(),
             Act::Cut | Act::Reset => lane.cut.is_none(),
             Act::Lose | Act::Flip | Act::Repeat | Act::Forge => arriving && !lane.tampered,
             Act::Swap => {
@@ -223,6 +226,7 @@ impl Side {
             asked: false,
             warnings: 0,
             verdict: None,
+            told_early: false,
             count: 0,
         }
     }
