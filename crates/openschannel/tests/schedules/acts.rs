@@ -37,6 +37,7 @@ impl<I: Inspect> World<I> {
             Act::Half => self.half(i),
             Act::Cut => self.end_transport(i, TransportEnd::Eof),
             Act::Reset => self.end_transport(i, TransportEnd::Reset),
+            Act::Early => self.end_too_early(i),
             Act::Delete => {
                 self.sides[i].ends = Ends::Deleted;
                 self.lanes[1 - i].held = None;
@@ -263,7 +264,9 @@ impl<I: Inspect> World<I> {
         match side.send().unwrap().key_update(request, &mut output) {
             Ok(()) => {
                 assert!(open, "a KeyUpdate after the end of its direction");
-                let requested = request == KeyUpdateRequest::Requested;
+                // RFC 9846 section 4.7.3: a wish is not repeated before it is answered. What went out is seen by what the peer answers.
+                let requested = request == KeyUpdateRequest::Requested && !side.asked;
+                side.asked |= requested;
                 self.emit(i, &output.into_vec(), &[Kind::Update { requested }]);
             }
             Err(error) => {

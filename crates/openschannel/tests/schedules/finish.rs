@@ -78,7 +78,7 @@ impl<I: Inspect> World<I> {
     fn check_end(&mut self, i: usize) {
         let (side, sender, lane) = (&self.sides[i], &self.sides[1 - i], &self.lanes[1 - i]);
         let Some(report) = side.report() else { return };
-        let arrived = lane.cut.is_none() && !lane.tampered;
+        let arrived = lane.cut.is_none() && !lane.tampered && !side.told_early;
         match (side.failure, &sender.closing) {
             (Failure::None, Closing::Notify(_)) if arrived => {
                 assert_eq!(report.read_end, ReadEnd::Clean, "everything arrived");

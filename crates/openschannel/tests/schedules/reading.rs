@@ -189,17 +189,13 @@ impl<I: Inspect> World<I> {
         }
         let left = self.lanes[1 - i].held.as_ref().map_or(0, |held| held.arrived);
         self.lanes[1 - i].end(end);
-        let side = &mut self.sides[i];
-        let verdict = match &mut side.ends {
-            Ends::Whole(context) => context.transport_ended(end, left),
-            Ends::Halves(_, receive) => receive.transport_ended(end, left),
-            Ends::Deleted => unreachable!(),
-        };
-        let expected = match end {
-            TransportEnd::Eof => ReadEnd::Truncated { inside_record: left > 0 },
-            TransportEnd::Reset => ReadEnd::Reset,
-        };
-        assert_eq!(verdict, *side.verdict.get_or_insert(expected), "a cut is a cut");
+        self.sides[i].tell_end(end, left);
+    }
+
+    pub fn end_too_early(&mut self, i: usize) {
+        let left = self.lanes[1 - i].held.as_ref().map_or(0, |held| held.arrived);
+        self.sides[i].told_early = true;
+        self.sides[i].tell_end(TransportEnd::Eof, left);
     }
 
     pub fn tamper(&mut self, i: usize, act: Act) {
@@ -293,6 +289,7 @@ impl<I: Inspect> World<I> {
 
     pub fn take_in(&mut self, i: usize, kind: &Kind) {
         let side = &mut self.sides[i];
+        side.asked &= !matches!(kind, Kind::Update { .. });
         if *kind == (Kind::Update { requested: true }) && !side.is_closed() && !side.has_failed() {
             side.requests += 1;
         }
@@ -300,6 +297,19 @@ impl<I: Inspect> World<I> {
 }
 
 impl Side {
+    fn tell_end(&mut self, end: TransportEnd, left: usize) {
+        let verdict = match &mut self.ends {
+            Ends::Whole(context) => context.transport_ended(end, left),
+            Ends::Halves(_, receive) => receive.transport_ended(end, left),
+            Ends::Deleted => return,
+        };
+        let expected = match end {
+            TransportEnd::Eof => ReadEnd::Truncated { inside_record: left > 0 },
+            TransportEnd::Reset => ReadEnd::Reset,
+        };
+        assert_eq!(verdict, *self.verdict.get_or_insert(expected), "a cut is a cut");
+    }
+
     fn leaves_messages_to_token_calls(&self) -> bool {
         match &self.ends {
             Ends::Whole(context) => {

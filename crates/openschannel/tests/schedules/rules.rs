@@ -21,8 +21,9 @@ const TLS13: &[Act] =
 const TOKENS: &[Act] =
     &[Data, Shutdown, Apply, NoRoom, Empty, Token, Fatal, Update, Ask, Record, Half, Cut, Delete];
 const TOKENS12: &[Act] = &[Data, Shutdown, Apply, NoRoom, Empty, Token, Warning, Fatal, Record, Half, Cut];
-const HOSTILE: &[Act] = &[Data, Shutdown, Ask, Fatal, Record, Cut, Lose, Flip, Repeat, Swap, Forge];
-const HOSTILE12: &[Act] = &[Data, Shutdown, Warning, Fatal, Record, Cut, Lose, Flip, Repeat, Swap, Forge];
+const HOSTILE: &[Act] = &[Data, Shutdown, Ask, Fatal, Record, Cut, Early, Lose, Flip, Repeat, Swap, Forge];
+const HOSTILE12: &[Act] =
+    &[Data, Shutdown, Warning, Fatal, Record, Cut, Early, Lose, Flip, Repeat, Swap, Forge];
 
 /// Nothing has happened; one side has closed; both have; a half-close with data in flight; two requests for new keys.
 const BEGINNINGS: &[&str] = &["", "Cs Sr", "Ss Cr Cs Sr", "Sd Cs Sd", "CU Cd CU"];

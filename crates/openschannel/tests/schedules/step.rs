@@ -36,6 +36,8 @@ pub enum Act {
     Cut,
     /// The same by a reset.
     Reset,
+    /// The caller says that the transport has ended, and then finds more records in its buffers.
+    Early,
     /// DeleteSecurityContext.
     Delete,
     /// Somebody on the way takes the next record to this side out.
@@ -53,7 +55,7 @@ pub enum Act {
 use Act::*;
 
 /// The letters, which are the replay format.
-const LETTERS: [(Act, char); 21] = [
+const LETTERS: [(Act, char); 22] = [
     (Data, 'd'),
     (Shutdown, 's'),
     (Apply, 'p'),
@@ -69,6 +71,7 @@ const LETTERS: [(Act, char); 21] = [
     (Half, 'h'),
     (Cut, 'c'),
     (Reset, 'x'),
+    (Early, 'g'),
     (Delete, 'k'),
     (Lose, 'l'),
     (Flip, 'b'),

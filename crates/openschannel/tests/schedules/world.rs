@@ -93,10 +93,14 @@ pub struct Side {
     pub waiting: bool,
     /// KeyUpdates that asked for one and were taken in since this side's last.
     pub requests: u32,
+    /// This side asked for a KeyUpdate and has taken none in since.
+    pub asked: bool,
     /// Warnings since the last data that came.
     pub warnings: u32,
     /// What the verdict has to be from now on, once it is no longer open.
     pub verdict: Option<ReadEnd>,
+    /// The verdict was asked for before everything was read.
+    pub told_early: bool,
     /// Data records so far.
     pub count: u8,
 }
@@ -158,6 +162,7 @@ impl<I: Inspect> World<I> {
             Act::Apply | Act::NoRoom | Act::Empty | Act::Delete => true,
             Act::Record | Act::Token => lane.has_more(),
             Act::Half => arriving,
+            Act::Early => lane.cut.is_none() && side.verdict.is_none(),
             Act::Cut | Act::Reset => lane.cut.is_none(),
             Act::Lose | Act::Flip | Act::Repeat | Act::Forge => arriving && !lane.tampered,
             Act::Swap => {
@@ -218,8 +223,10 @@ impl Side {
             gated: false,
             waiting: false,
             requests: 0,
+            asked: false,
             warnings: 0,
             verdict: None,
+            told_early: false,
             count: 0,
         }
     }
