@@ -12,7 +12,7 @@ use common::*;
 use forge::Forger;
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::{InboundCredentials, Protocols, SignatureScheme};
-use openschannel::status::{Error, ErrorStatus};
+use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{ContextOptions, Role, SecurityContext, TokenBuffer};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -92,6 +92,38 @@ fn a_client_that_verifies_nothing_the_only_key_signs_is_told_handshake_failure()
             SecurityContext::accept(&inbound, &options, hello.as_bytes(), &mut TokenBuffer::allocate())
                 .unwrap_err();
         assert_told(&error, ErrorStatus::AlgorithmMismatch, AlertDescription::HANDSHAKE_FAILURE);
+    }
+}
+
+/// RFC 5246 section 7.4.1.1: it is empty. An empty one is passed over.
+#[test]
+fn a_hello_request_with_something_in_it_is_refused() {
+    for (message, refused) in [(&[0, 0, 0, 0][..], false), (&[0, 0, 0, 1, 1], true)] {
+        forge::forget_secrets();
+        let outbound = outbound().cipher_suites(&[forge::TLS12]).key_log(forge::key_log()).acquire().unwrap();
+        let inbound = inbound().cipher_suites(&[forge::TLS12]).acquire().unwrap();
+        let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
+        // Behind the headers of record and message and the version.
+        let server_random = pair.to_client[11..43].to_vec();
+        while !pair.client.is_established() {
+            let written = deliver(&mut pair.client, &mut pair.to_client);
+            pair.to_server.extend(written);
+            if !pair.to_server.is_empty() {
+                let written = deliver(&mut pair.server, &mut pair.to_server);
+                pair.to_client.extend(written);
+            }
+        }
+        let mut forger = Forger::of_data(Role::Server, Protocols::TLS1_2, &server_random).unwrap();
+        let record = forger.seal(22, message, 0);
+        match decrypt(&mut pair.client, &record) {
+            Ok((message, data)) => {
+                assert_eq!((message.status, data.len(), refused), (SuccessStatus::Ok, 0, false));
+            }
+            Err(error) => {
+                assert_eq!((error.status(), refused), (ErrorStatus::IllegalMessage, true));
+                assert_eq!(error.alert(), Some(Alert::fatal(AlertDescription::DECODE_ERROR)));
+            }
+        }
     }
 }
 

@@ -39,6 +39,10 @@ impl ReceiveHalf {
             match (self.is_tls13(), self.attributes.role(), message.message_type) {
                 (true, Role::Client, message_type::NEW_SESSION_TICKET) => self.take_ticket(&message.body)?,
                 (true, _, message_type::KEY_UPDATE) => self.take_key_update(&message.body)?,
+                // RFC 5246 section 7.4.1.1: there is nothing in it.
+                (false, Role::Client, message_type::HELLO_REQUEST) if !message.body.is_empty() => {
+                    return Err(self.fail(LocalFailure::DecodeError));
+                }
                 (false, Role::Client, message_type::HELLO_REQUEST)
                 | (false, Role::Server, message_type::CLIENT_HELLO) => {
                     self.count_post_handshake()?;
