@@ -112,7 +112,10 @@ impl Response {
                 }
                 State::Trailer(lines) => {
                     lines.push(first);
-                    if matches!(lines.as_slice(), b"\r\n") || lines.ends_with(b"\r\n\r\n") {
+                    if matches!(lines.as_slice(), b"\r\n" | b"\n")
+                        || lines.ends_with(b"\r\n\r\n")
+                        || lines.ends_with(b"\n\n")
+                    {
                         self.state = State::Complete;
                     } else if lines.len() > MAX_HEAD {
                         self.state = State::NoHttp;
@@ -161,17 +164,19 @@ impl Response {
             return;
         }
         self.status = parsed.code.unwrap_or_default();
-        let field = |name: &str| {
-            let found = parsed.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
-            std::str::from_utf8(found.value).ok().map(str::trim)
+        // A list may lie in several fields (RFC 9110 section 5.3).
+        let values = |name: &'static str| {
+            let named = parsed.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+            named.filter_map(|field| std::str::from_utf8(field.value).ok().map(str::trim))
         };
-        let says = |name: &str, token: &str| {
-            field(name)
-                .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        let says = |name, token: &str| {
+            values(name)
+                .flat_map(|value| value.split(','))
+                .any(|part| part.trim().eq_ignore_ascii_case(token))
         };
         let old = parsed.version == Some(0);
         self.last = says("connection", "close") || (old && !says("connection", "keep-alive"));
-        self.state = match (self.status, field("content-length").map(str::parse::<u64>)) {
+        self.state = match (self.status, values("content-length").next().map(str::parse::<u64>)) {
             // An interim response: the real one follows.
             (100..=199, _) => State::default(),
             (204 | 304, _) => State::Complete,
@@ -226,6 +231,11 @@ mod tests {
         let whole = [head.clone(), b"5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\n\r\n".to_vec()].concat();
         let seen = read(&whole, false);
         assert_eq!((seen.status, seen.complete, seen.body), (404, true, 8));
+        let two = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\n\n";
+        assert!(
+            read(two, false).complete,
+            "codings in two fields, and lines that end as some servers end them"
+        );
         let cut = [head, b"5\r\nhello\r\n".to_vec()].concat();
         assert!(!read(&cut, true).complete);
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::status::ErrorStatus;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::exit::Failure;
 use crate::options::Version;
@@ -46,6 +46,9 @@ const SILENCES: u32 = 6;
 
 /// For all questions, idle time not counted: as many times that of one. What is not asked by then is not asked.
 const PROBE_TIMES: u32 = 10;
+
+/// Before a connection that was refused is tried again: servers that count connections often count by the second.
+const SECOND_TRY: Duration = Duration::from_secs(1);
 
 /// For a second handshake while the first connection is open; a server that serves one at a time lets it wait.
 const SECOND_TIME: Duration = Duration::from_secs(2);
@@ -231,7 +234,14 @@ async fn ask(question: Question, mut asking: Asking, deadline: Instant) -> (Ques
         time += asking.setup.idle_limit;
     }
     let end = deadline.min(Instant::now() + time);
-    let judgement = match in_time(&asking.log, end, asking.ask(question)).await {
+    let mut answer = in_time(&asking.log, end, asking.ask(question)).await;
+    if let Err(NoConnection { what, cause: Cause::Network | Cause::Refused }) = &answer {
+        // It has let others in: it may count connections, or be busy.
+        asking.log.add(Who::Note, format!("{what}; once more"));
+        sleep(SECOND_TRY).await;
+        answer = in_time(&asking.log, end, asking.ask(question)).await;
+    }
+    let judgement = match answer {
         Ok(judgement) => judgement,
         Err(failed) => unasked(&failed),
     };

@@ -181,6 +181,11 @@ impl Wire {
         self.seen()
     }
 
+    /// Reads until data has come, or `silence` is over.
+    pub(super) async fn until_greeting(&mut self, silence: Duration) {
+        self.read_while(silence, |wire| wire.seen.data == 0).await;
+    }
+
     /// Reads until a ticket has come, or `silence` is over.
     pub(super) async fn until_ticket(&mut self, silence: Duration) -> Seen {
         self.read_while(silence, |wire| wire.seen.tickets == 0).await;

@@ -1,6 +1,7 @@
 //! Servers that mean no good, and servers that are no TLS servers.
 
 use std::io::{Read as _, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::common::Served;
 use super::peer::{Server, Serving, end_in_order};
@@ -91,4 +92,15 @@ fn a_server_that_speaks_no_tls_is_told_by_its_words() {
     let told = r"openschannel: the server does not speak TLS here but `220 \u{1b}]0;owned\u{7} ready`";
     assert!(errors.starts_with(told) && errors.contains("--starttls"), "{errors}");
     assert!(!errors.contains('\x1b') && !errors.contains('\x07'), "{errors}");
+}
+
+#[test]
+fn a_connection_refused_in_between_is_tried_again() {
+    let count = AtomicUsize::new(0);
+    // The first ones find out which versions there are; in the middle of the others one is turned away.
+    let server =
+        Server::start(Serving::Many, move |_| count.fetch_add(1, Ordering::Relaxed) != 6, end_in_order);
+    let (report, _) = report(server.port, server.ca(), &[&PATIENT[..], &["--no-http"]].concat());
+    assert_eq!(with_verdict(&report, "good").len(), 18, "{}", all(&report));
+    assert!(report.to_string().contains("once more"), "{}", all(&report));
 }

@@ -1,5 +1,7 @@
 //! What lies behind a close_notify, an alert or a response, on the one side or the other.
 
+use std::time::Duration;
+
 use openschannel::alert::{Alert, AlertDescription};
 
 use super::super::http::Persistence;
@@ -50,13 +52,16 @@ pub(super) async fn fatal_alert(asking: &Asking) -> Asked {
     Ok(verdict(&wire.until_end().await))
 }
 
+/// A greeting needs no thought; what else came in answer to an ordinary close_notify is not waited for in vain for longer.
+const GREETING_TIME: Duration = Duration::from_secs(2);
+
 /// What a server says without being asked is no answer to what comes next. How many bytes it was.
 async fn take_greeting(asking: &Asking, wire: &mut Wire) -> u64 {
     let speaks_first = asking.known.ordinary.as_ref().is_some_and(|ordinary| ordinary.data > 0);
     if asking.speaks_http() || !speaks_first {
         return 0;
     }
-    wire.until_data(1).await;
+    wire.until_greeting(GREETING_TIME).await;
     wire.forget_data()
 }
 
