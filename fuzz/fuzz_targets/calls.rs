@@ -1,0 +1,4 @@
+//! See `connection::calls`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::calls(data));

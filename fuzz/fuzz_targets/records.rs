@@ -1,0 +1,4 @@
+//! See `connection::records`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::records(data));
