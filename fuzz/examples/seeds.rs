@@ -55,9 +55,11 @@ fn flights(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()>
         put("tokens_server", &format!("hello-{index}"), &[&head[..], &hello].concat())?;
         put("tokens_client", &format!("flight-{index}"), &[&head[..], output.as_bytes()].concat())?;
     }
-    for (name, record) in
-        [("close", &[21, 3, 3, 0, 2, 1, 0][..]), ("alert", &[21, 3, 3, 0, 2, 2, 40]), ("sslv2", &[0x80, 46, 1, 3, 1])]
-    {
+    for (name, record) in [
+        ("close", &[21, 3, 3, 0, 2, 1, 0][..]),
+        ("alert", &[21, 3, 3, 0, 2, 2, 40]),
+        ("sslv2", &[0x80, 46, 1, 3, 1]),
+    ] {
         for target in ["tokens_client", "tokens_server"] {
             put(target, name, &[&[0, ANY_FLIGHT, 0, 0][..], record].concat())?;
         }
@@ -75,7 +77,8 @@ fn files(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
         ("without-key", fixtures::WITHOUT_KEY, 0),
         ("empty-password", fixtures::EMPTY_PASSWORD, 1),
     ] {
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", file.replace(' ', ""));
+        let pem =
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", file.replace(' ', ""));
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         put("identities", &format!("pfx-{name}"), &with(kind, &der))?;
     }
@@ -92,7 +95,9 @@ fn files(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
     put("certificates", "constraints", &with(1, b"\x30\x06\x01\x01\xff\x02\x01\x03"))?;
     put("certificates", "usage", &with(2, b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"))?;
     // The format is the kind modulo seven.
-    for (kind, text) in [(7, chain.as_str()), (8, "aGVsbG8="), (9, "aGVs bG8"), (11, "00 ff 0a"), (13, "00ff0a")] {
+    for (kind, text) in
+        [(7, chain.as_str()), (8, "aGVsbG8="), (9, "aGVs bG8"), (11, "00 ff 0a"), (13, "00ff0a")]
+    {
         put("certificates", &format!("text-{kind}"), &with(kind, text.as_bytes()))?;
     }
     Ok(())

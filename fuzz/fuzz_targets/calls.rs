@@ -1,4 +1,4 @@
-//! See `connection::calls`.
+//! See `connection::undisturbed`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::calls(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::undisturbed(data));

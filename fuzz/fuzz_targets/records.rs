@@ -1,4 +1,4 @@
-//! See `connection::records`.
+//! See `connection::disturbed`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::disturbed(data));

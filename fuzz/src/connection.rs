@@ -11,26 +11,29 @@
 use openschannel::alert::{Alert, AlertDescription, AlertLevel};
 use openschannel::credentials::Protocols;
 use openschannel::status::{Error, ErrorStatus, SuccessStatus};
-use openschannel::{ControlToken, KeyUpdateRequest, ReadEnd, Role, TransportEnd};
+use openschannel::{ControlToken, KeyUpdateRequest, ReadEnd, Role, SendHalf, TokenBuffer, TransportEnd};
 
 use crate::check::Checked;
 use crate::common::other;
 use crate::handshake::{Handshake, SETTINGS};
-use crate::random::{Random, spoil};
+use crate::random::{Random, records, spoil};
 
 /// Most calls of one input: each opens a way for the others, and a longer input says nothing new.
 const MAX_CALLS: usize = 120;
+
+/// Bytes of an alert before there are keys.
+const PLAINTEXT_ALERT: usize = 7;
 
 /// Content types that mean something, and their neighbours.
 const CONTENT_TYPES: [u8; 8] = [23, 21, 22, 20, 24, 19, 0, 255];
 
 /// Records that are changed on the way, and records that no honest peer seals, for a connection whose handshake is finished.
-pub fn records(data: &[u8]) {
+pub fn disturbed(data: &[u8]) {
     run(data, true);
 }
 
 /// Any call on either side, from anywhere in the handshake on. The bytes arrive as they were sent, or not at all.
-pub fn calls(data: &[u8]) {
+pub fn undisturbed(data: &[u8]) {
     run(data, false);
 }
 
@@ -119,20 +122,27 @@ impl End {
     }
 }
 
-/// C-6: nothing follows the own close, and nothing a fatal alert. What a call has made goes into the wire.
+/// C-6: nothing follows the own close, and nothing a fatal alert. What a call has made goes into the wire. An alert in plaintext ends
+/// nothing on its sender's side: the handshake goes on, as observed (section 3, S6p).
 fn made(ends: &mut [End; 2], from: usize, bytes: Vec<u8>, fatal: bool) {
     if bytes.is_empty() {
         return;
     }
     let own = &mut ends[from];
     let closed = own.context.report().close_sent;
+    let in_plaintext = bytes.len() == PLAINTEXT_ALERT;
     match &own.closed_with {
+        Some(record) if record.len() == PLAINTEXT_ALERT => {}
         Some(record) => assert_eq!(*record, bytes, "{:?}: something behind the own close", own.role),
-        None if closed => own.closed_with = Some(bytes.clone()),
+        // A token that had found no room goes ahead of it.
+        None if closed => {
+            let (start, end) = records(&bytes).into_iter().next_back().unwrap();
+            own.closed_with = Some(bytes[start..end].to_vec());
+        }
         // The alert that is owed may be asked for again.
         None => assert!(!own.failed_openly || fatal, "{:?}: something behind the own fatal alert", own.role),
     }
-    own.failed_openly |= fatal;
+    own.failed_openly |= fatal && !in_plaintext;
     let peer = &mut ends[1 - from];
     if closed && peer.said.closed_at.is_none() {
         peer.said.closed_at = Some(peer.said.data.len());
@@ -215,7 +225,8 @@ fn encrypt(random: &mut Random, ends: &mut [End; 2], index: usize) {
         context.encrypt(header, &data, trailer)
     };
     let Ok(record) = sealed else { return };
-    assert!(ends[index].closed_with.is_none(), "encrypted behind the own close");
+    let closed = ends[index].closed_with.as_ref().is_some_and(|record| record.len() != PLAINTEXT_ALERT);
+    assert!(!closed, "encrypted behind the own close");
     say(&mut ends[1 - index], &data);
     made(ends, index, record, false);
 }
@@ -273,14 +284,12 @@ fn disturb(random: &mut Random, ends: &mut [End; 2], index: usize) {
     let (content_type, content) = content(random);
     let mut forged = Vec::new();
     let writer = &mut ends[1 - index];
-    // It is no call of the interface, and neither a close nor a failure keeps it from being made.
-    writer
-        .context
-        .send_token(None, |half, _| {
-            forged = half.forge_record(content_type, &content)?;
-            Ok(())
-        })
-        .ok();
+    // It is no call of the interface: neither a close nor a failure keeps it from being made, and its errors are its own.
+    let call = |half: &mut SendHalf, _: &mut TokenBuffer<'_>| {
+        forged = half.forge_record(content_type, &content).unwrap_or_default();
+        Ok(())
+    };
+    writer.context.send_token(None, call).ok();
     if forged.is_empty() {
         return;
     }

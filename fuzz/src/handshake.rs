@@ -60,14 +60,12 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
 });
 
 /// A handshake between two watched contexts.
-pub struct Handshake {
+pub(crate) struct Handshake {
     setting: &'static Setting,
-    pub compatible: bool,
     pub client: Checked,
     pub server: Checked,
     pub to_client: Vec<u8>,
     pub to_server: Vec<u8>,
-    pub server_random: Vec<u8>,
     asked: bool,
 }
 
@@ -88,11 +86,8 @@ impl Handshake {
         let to_client = output.into_vec();
         Self {
             setting,
-            compatible,
             client: Checked::new(client, compatible),
             server: Checked::new(server, compatible),
-            // Record header, message header, version, then the random.
-            server_random: to_client[11..43].to_vec(),
             to_client,
             to_server: Vec::new(),
             asked: false,

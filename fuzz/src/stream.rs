@@ -6,7 +6,7 @@ use openschannel::alert::{Alert, AlertDescription, AlertLevel};
 use openschannel::credentials::{
     InboundCredentials, NamedGroup, OutboundCredentials, PostHandshake, Protocols,
 };
-use openschannel::status::ErrorStatus;
+use openschannel::status::{Error, ErrorStatus};
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, TransportEnd};
 use openschannel_stream::{Advance, Driver, Plaintext};
 
@@ -15,6 +15,9 @@ use crate::random::{Random, records};
 
 /// Most steps of one input.
 const MAX_STEPS: usize = 400;
+
+/// More in a row, with the other side's answers, are a flood that ends the connection.
+const MAX_KEY_UPDATES: usize = 15;
 
 /// What a driver lets wait for the transport: four records, and a handshake's flight or an alert beyond them.
 const MAX_WAITING: usize = 5 * (16_384 + 61);
@@ -49,8 +52,10 @@ struct End {
     write_closed: bool,
     /// An alert of any kind was sent, which can end the other side.
     alerted: bool,
+    key_updates: usize,
     ended: Option<ReadEnd>,
-    failed: bool,
+    /// Why there is nothing more to read.
+    failed: Option<Error>,
 }
 
 pub fn stream(data: &[u8]) {
@@ -92,8 +97,9 @@ impl End {
             read: 0,
             write_closed: false,
             alerted: false,
+            key_updates: 0,
             ended: None,
-            failed: false,
+            failed: None,
         }
     }
 
@@ -128,7 +134,7 @@ impl End {
                 Ok(Advance::Established) => true,
                 Ok(Advance::NeedsReceive) => false,
                 Ok(Advance::Ended(end)) => self.end(end),
-                Err(_) => self.fail(),
+                Err(error) => self.fail(error),
             };
         }
         let from = self.read;
@@ -139,17 +145,17 @@ impl End {
                 assert!(data[..n] == pattern(from, n), "other bytes than were written");
                 self.driver_mut().consume(n);
                 self.read += n as u64;
-                assert!(self.ended.is_none() && !self.failed, "data behind the end");
+                assert!(self.ended.is_none() && self.failed.is_none(), "data behind the end");
                 n > 0
             }
             Ok(Plaintext::NeedsReceive) => false,
             Ok(Plaintext::End(end)) => self.end(end),
-            Err(_) => self.fail(),
+            Err(error) => self.fail(error),
         }
     }
 
     fn end(&mut self, end: ReadEnd) -> bool {
-        assert!(!self.failed, "{end:?} behind a failure");
+        assert!(self.failed.is_none(), "{end:?} behind a failure");
         assert!(self.ended.is_none_or(|before| before == end), "{:?}, then {end:?}", self.ended);
         assert_eq!(end, self.driver().closing_report().read_end);
         if let ReadEnd::Truncated { inside_record } = end {
@@ -165,9 +171,9 @@ impl End {
         false
     }
 
-    fn fail(&mut self) -> bool {
-        assert!(self.ended.is_none(), "a failure behind {:?}", self.ended);
-        self.failed = true;
+    fn fail(&mut self, error: Error) -> bool {
+        assert!(self.ended.is_none(), "{error} behind {:?}", self.ended);
+        self.failed = Some(error);
         false
     }
 }
@@ -206,7 +212,8 @@ fn step(random: &mut Random, ends: &mut [End; 2], index: usize) {
         10 => {
             end.receive(usize::MAX);
         }
-        11 if end.driver().is_established() => {
+        11 if end.driver().is_established() && end.key_updates < MAX_KEY_UPDATES => {
+            end.key_updates += 1;
             let request =
                 if random.one_in(2) { KeyUpdateRequest::Requested } else { KeyUpdateRequest::NotRequested };
             end.driver_mut().key_update(request).ok();
@@ -291,7 +298,14 @@ fn finish(ends: &mut [End; 2]) {
     for (one, other) in [(&ends[0], &ends[1]), (&ends[1], &ends[0])] {
         assert!(one.driver().transmit().is_empty());
         if undisturbed {
-            assert_eq!((one.ended, one.read), (Some(ReadEnd::Clean), other.written), "nothing disturbed it");
+            assert_eq!(
+                (one.ended, one.read),
+                (Some(ReadEnd::Clean), other.written),
+                "nothing disturbed it: {:?} {:?} and {:?}",
+                one.failed,
+                one.driver,
+                other.driver
+            );
         }
     }
 }
@@ -301,7 +315,9 @@ fn settle(ends: &mut [End; 2]) {
     loop {
         let mut moved = 0;
         for index in 0..2 {
-            while ends[index].go_on(usize::MAX) && (ends[index].ended.is_none() && !ends[index].failed) {
+            while ends[index].go_on(usize::MAX)
+                && (ends[index].ended.is_none() && ends[index].failed.is_none())
+            {
                 if !ends[index].driver().is_established() {
                     break;
                 }
