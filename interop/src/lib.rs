@@ -4,7 +4,8 @@
 //! The connection is this crate's own on purpose: it calls the provider as its documentation says and does nothing else, so that what
 //! goes wrong in a test went wrong in the provider.
 //!
-//! Nothing here sleeps. A deadline bounds every wait; reaching it fails the test.
+//! Nothing here sleeps, but for a moment between two looks at a server that does not listen yet. A deadline bounds every wait; reaching
+//! it fails the test.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

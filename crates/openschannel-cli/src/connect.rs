@@ -3,12 +3,11 @@
 mod pump;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use openschannel::credentials::{OutboundCredentials, Validation};
-use openschannel::status::{Error, ErrorStatus};
+use openschannel::credentials::OutboundCredentials;
+use openschannel::status::Error;
 use openschannel::{ContextOptions, ReadEnd};
 use openschannel_stream::Driver;
 use openschannel_stream::tokio::TlsStream;
@@ -16,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exit::{Exit, Failure};
-use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
+use crate::options::{TlsOptions, not_acquired, with_tls_options};
+use crate::peer::{NETWORK_HINT, PeerOptions, STARTTLS_HINT, certificate_hint};
 use crate::report::ConnectionReport;
 use crate::starttls;
 use crate::trace::Tracer;
@@ -61,18 +61,8 @@ Examples:
   openschannel connect mail.example.org:25 --starttls smtp < commands
   openschannel connect localhost:8443 --ca ca.pem --pfx me.pfx --pass secret --json")]
 pub(crate) struct ConnectOptions {
-    /// Where to: name or address, and port; an IPv6 address in brackets
-    #[arg(value_name = "HOST:PORT", value_parser = parse_address)]
-    address: Address,
-    /// The server's name, for SNI and to check the certificate against [default: HOST]
-    #[arg(long, value_name = "NAME")]
-    sni: Option<String>,
-    /// Trust these root certificates (PEM) in place of the system's
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    ca: Option<PathBuf>,
-    /// Do not verify the server's certificate at all: whoever sits on the wire can read and change everything
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    peer: PeerOptions,
     /// Begin TLS by this protocol's STARTTLS
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     starttls: Option<starttls::Protocol>,
@@ -80,16 +70,7 @@ pub(crate) struct ConnectOptions {
     #[arg(long, value_name = "SECONDS", default_value = DEFAULT_LINGER, value_parser = parse_seconds)]
     linger: Duration,
     #[command(flatten)]
-    identity: IdentityOptions,
-    #[command(flatten)]
     tls: TlsOptions,
-}
-
-/// HOST:PORT, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) port: u16,
 }
 
 pub(crate) fn run(options: &ConnectOptions) -> Result<Exit, Failure> {
@@ -105,22 +86,14 @@ pub(crate) fn run(options: &ConnectOptions) -> Result<Exit, Failure> {
 }
 
 fn credentials(options: &ConnectOptions) -> Result<OutboundCredentials, Failure> {
-    let mut builder = with_tls_options!(OutboundCredentials::builder(), &options.tls);
-    if let Some(path) = &options.ca {
-        builder = builder.trust(read_roots(path)?);
-    }
-    if options.insecure {
-        builder = builder.validation(Validation::Manual);
-    }
-    if let Some(identity) = options.identity.load()? {
-        builder = builder.identity(identity);
-    }
+    let builder = with_tls_options!(OutboundCredentials::builder(), &options.tls);
+    let builder = options.peer.credentials(builder)?;
     builder.acquire().map_err(|error| not_acquired(&error))
 }
 
 async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) -> Result<Exit, Failure> {
-    let Address { host, port } = &options.address;
-    let target = options.sni.as_deref().unwrap_or(host);
+    let address = &options.peer.address;
+    let target = options.peer.name();
     let mut driver =
         Driver::client(credentials, Some(target), &ContextOptions::default()).map_err(|error| {
             Failure::new(format!("{target}: {error}")).hint("give the server's name with --sni NAME")
@@ -128,13 +101,10 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
     if options.tls.trace {
         driver.set_observer(Box::new(Tracer { peer: None, json: options.tls.json }));
     }
-    let mut socket = timeout(CONNECT_TIME, TcpStream::connect((host.as_str(), *port)))
+    let mut socket = address
+        .connect(CONNECT_TIME, None)
         .await
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-        .map_err(|error| {
-            Failure::new(format!("cannot connect to {host} port {port}: {error}"))
-                .hint("is the name right, is the server running, and does a firewall let you through?")
-        })?;
+        .map_err(|error| Failure::new(format!("cannot connect to {address}: {error}")).hint(NETWORK_HINT))?;
     let peer = socket.peer_addr().ok().map(|address| address.to_string());
     // It only delays small records; a socket that refuses the option works all the same.
     socket.set_nodelay(true).ok();
@@ -179,10 +149,7 @@ async fn start_tls(
         .await
         .map_err(|_| "the server did not answer in time".to_owned())
         .and_then(|begun| begun.map_err(|refusal| refusal.to_string()))
-        .map_err(|what| {
-            Failure::new(format!("STARTTLS ({protocol}): {what}"))
-                .hint("is this the port for it, and is --starttls the right protocol?")
-        })
+        .map_err(|what| Failure::new(format!("STARTTLS ({protocol}): {what}")).hint(STARTTLS_HINT))
 }
 
 /// How it ended, in the order in which it counts.
@@ -199,7 +166,7 @@ impl Outcome {
 
     fn of_handshake(error: &std::io::Error, end: ReadEnd) -> Self {
         let cause = error.get_ref().and_then(|source| source.downcast_ref::<Error>());
-        let hint = cause.and_then(|cause| hint(cause.status()));
+        let hint = cause.and_then(|cause| certificate_hint(cause.status()));
         let exit = if matches!(end, ReadEnd::Alert(_)) { Exit::Alert } else { Exit::Failed };
         Self { exit, error: Some(format!("no connection: {error}")), hint }
     }
@@ -225,38 +192,6 @@ fn judge(pumped: Pumped, stream: &TlsStream<TcpStream>) -> Outcome {
     Outcome { exit, error, hint }
 }
 
-fn hint(status: ErrorStatus) -> Option<&'static str> {
-    match status {
-        ErrorStatus::UntrustedRoot => {
-            Some("if you trust the server's certificate, name it or its authority with --ca FILE")
-        }
-        ErrorStatus::WrongPrincipal => {
-            Some("the certificate is for another name: --sni NAME says which one to expect")
-        }
-        ErrorStatus::CertExpired => Some("has this machine the right date?"),
-        _ => None,
-    }
-}
-
-pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
-    let (host, port) =
-        text.rsplit_once(':').ok_or("the port is missing; write HOST:PORT, such as example.org:443")?;
-    let port =
-        port.parse().map_err(|_| format!("`{port}` is no port; write HOST:PORT, such as example.org:443"))?;
-    let host = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-        Some(Some(address)) => address,
-        Some(None) => return Err("a bracket is not closed; write [ADDRESS]:PORT".to_owned()),
-        None if host.contains(':') => {
-            return Err("an IPv6 address goes into brackets, such as [::1]:443".to_owned());
-        }
-        None => host,
-    };
-    if host.is_empty() {
-        return Err("the host is missing; write HOST:PORT, such as example.org:443".to_owned());
-    }
-    Ok(Address { host: host.to_owned(), port })
-}
-
 pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=MAX_LINGER).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
@@ -267,17 +202,6 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_and_ports() {
-        let parsed = |text: &str| parse_address(text).map(|address| (address.host, address.port)).ok();
-        assert_eq!(parsed("example.org:443"), Some(("example.org".to_owned(), 443)));
-        assert_eq!(parsed("127.0.0.1:1"), Some(("127.0.0.1".to_owned(), 1)));
-        assert_eq!(parsed("[::1]:443"), Some(("::1".to_owned(), 443)));
-        for bad in ["example.org", ":443", "::1:443", "[::1:443", "a:", "a:65536", "a:-1", "", "[]:1"] {
-            assert_eq!(parsed(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn linger_times() {

@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod exit;
 mod options;
+mod peer;
 mod probe;
 mod report;
 mod serve;

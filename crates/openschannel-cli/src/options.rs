@@ -142,7 +142,11 @@ impl IdentityOptions {
         let Some(chain) = &self.cert else { return Ok(None) };
         let key = self.key.as_ref().unwrap_or(chain);
         Identity::from_pem(&read(chain)?, &read(key)?).map(Some).map_err(|error| {
-            let failure = Failure::new(format!("{}, {}: {error}", chain.display(), key.display()));
+            let files = match &self.key {
+                Some(key) => format!("{}, {}", chain.display(), key.display()),
+                None => chain.display().to_string(),
+            };
+            let failure = Failure::new(format!("{files}: {error}"));
             match error.status() {
                 ErrorStatus::NoCredentials => failure.hint("name the file with the private key: --key FILE"),
                 _ => failure

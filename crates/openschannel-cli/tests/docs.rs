@@ -1,4 +1,5 @@
-//! docs/closing.md keeps its word: the tests it names exist, and so do the rules that sources cite by their numbers.
+//! What is written keeps its word: the tests that docs/closing.md names exist, the rules that sources cite by their numbers, and what
+//! any page links to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;
@@ -52,6 +53,45 @@ fn every_rule_that_sources_cite_exists() {
         }
     }
     assert!(cited > 0, "nothing cites a rule: are they written `closing.md C-1`?");
+}
+
+#[test]
+fn what_pages_link_to_exists() {
+    let mut followed = 0;
+    for page in pages(&root()).into_iter().chain(pages(&root().join("docs"))) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, section) = link.split_once('#').unwrap_or((link, ""));
+            // Not to somewhere else, and not an index and an argument in some code.
+            if file.contains("://") || !link.contains(['.', '/', '#']) {
+                continue;
+            }
+            followed += 1;
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            let known = section.is_empty() || sections(&target).contains(section);
+            assert!(known, "{} links to {link}, which has no such heading", page.display());
+        }
+    }
+    assert!(followed > 20, "only {followed} links were found");
+}
+
+fn pages(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect()
+}
+
+/// The headings of a page as links name them.
+fn sections(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
 }
 
 fn page() -> String {

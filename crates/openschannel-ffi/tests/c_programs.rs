@@ -31,6 +31,11 @@ fn alerts() {
 }
 
 #[test]
+fn closing() {
+    run("closing", &[]);
+}
+
+#[test]
 fn callers() {
     run("callers", &[]);
 }

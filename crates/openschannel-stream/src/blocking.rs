@@ -41,7 +41,7 @@ pub trait Transport: Read + Write {
     /// Sets how long a read waits.
     ///
     /// # Errors
-    /// The transport's.
+    /// The transport's. [`ErrorKind::InvalidInput`] is taken to say that both its directions have ended, so that no read waits.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// How long a write waits; [`None`] is for ever.
@@ -53,7 +53,7 @@ pub trait Transport: Read + Write {
     /// Sets how long a write waits.
     ///
     /// # Errors
-    /// The transport's.
+    /// The transport's; as [`Transport::set_read_timeout`].
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 }
 
@@ -90,6 +90,34 @@ sockets!(
     UnixStream
 );
 
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<T: Transport + ?Sized> Transport for $pointer {
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                (**self).shutdown_write()
+            }
+
+            fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                (**self).read_timeout()
+            }
+
+            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                (**self).set_read_timeout(timeout)
+            }
+
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                (**self).write_timeout()
+            }
+
+            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                (**self).set_write_timeout(timeout)
+            }
+        }
+    )*};
+}
+
+pointers!(&mut T, Box<T>);
+
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
 ///
 /// Reading gives `Ok(0)` only behind the peer's close_notify, or what its [`Truncation`] policy accepts in its place. Otherwise it fails:
@@ -102,7 +130,7 @@ pub struct TlsStream<S> {
     driver: Driver,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// Why the handshake could not be sent. What is missing there cannot be made up for.
+    /// Why the handshake, or what a close had to send, could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     closing: Option<Closing<Instant>>,
 }
@@ -188,7 +216,7 @@ impl<S: Read + Write> TlsStream<S> {
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
         self.flush()?;
-        self.outgoing.close_sent |= self.driver.closing_report().close_sent;
+        self.outgoing.note_close(self.driver.closing_report().close_sent);
         Ok(())
     }
 
@@ -248,7 +276,7 @@ impl<S: Read + Write> TlsStream<S> {
             return Err(alike(error));
         }
         send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
-            .map_err(|error| self.incoming.note_reset(error))
+            .map_err(|error| self.incoming.reset.note(error))
     }
 
     fn ended(&self, end: ReadEnd) -> io::Error {
@@ -318,7 +346,7 @@ impl<S: Read + Write> Write for TlsStream<S> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send()?;
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.note_reset(error))
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
     }
 }
 

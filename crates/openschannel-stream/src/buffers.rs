@@ -114,6 +114,8 @@ impl Input {
 pub(crate) struct Output {
     memory: Vec<u8>,
     sent: usize,
+    /// Bytes of the close_notify, at the end of `memory`.
+    close: usize,
 }
 
 impl Output {
@@ -142,6 +144,16 @@ impl Output {
         } else {
             self.memory.extend_from_slice(&token);
         }
+    }
+
+    /// What waits behind the first `before` bytes is the close_notify.
+    pub(crate) fn closed(&mut self, before: usize) {
+        self.close = self.waiting().len().saturating_sub(before);
+    }
+
+    /// Whether nothing but the close_notify, or a part of it, waits.
+    pub(crate) fn is_only_close(&self) -> bool {
+        self.waiting().len() <= self.close
     }
 
     /// Makes room for `len` bytes in one piece, in the place of what was sent.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use openschannel::ReadEnd;
 
 use crate::driver::{Advance, Driver, Plaintext};
+use crate::error::alike;
 
 /// How long a close takes without being told: long enough for a round trip round the world and a lost packet or two, short enough for
 /// nobody to notice a peer that never answers.
@@ -122,8 +123,6 @@ pub(crate) struct Closing<I> {
     /// Bytes received since.
     pub(crate) received: u64,
     send_error: Option<io::Error>,
-    /// Bytes of the close_notify, at the end of what waits to be sent.
-    close_len: usize,
     lost: Lost,
 }
 
@@ -157,22 +156,23 @@ impl<I> Closing<I> {
             Begun::Close => Stage::Send,
             Begun::Linger => Stage::Read,
         };
-        Self { began, begun, stage, received: 0, send_error: None, close_len: 0, lost: Lost::Nothing }
+        Self { began, begun, stage, received: 0, send_error: None, lost: Lost::Nothing }
     }
 
-    /// Puts the close_notify behind what waits.
-    pub(crate) fn queue_close(&mut self, driver: &mut Driver) -> io::Result<()> {
-        let before = driver.transmit().len();
-        driver.close_write().map_err(crate::error::refused)?;
-        self.close_len += driver.transmit().len() - before;
-        Ok(())
-    }
-
-    /// Sending failed. What the peer has to say is read all the same.
-    pub(crate) fn sending_failed(&mut self, error: io::Error, driver: &Driver, unflushed: bool) {
+    /// Sending failed. What the peer has to say is read all the same. Where data was lost by it, `kept` has the next close fail too.
+    pub(crate) fn sending_failed(
+        &mut self,
+        error: io::Error,
+        driver: &Driver,
+        unflushed: bool,
+        kept: &mut Option<io::Error>,
+    ) {
         if self.send_error.is_none() {
-            let only_the_close = driver.transmit().len() <= self.close_len && !unflushed;
+            let only_the_close = driver.output.is_only_close() && !unflushed;
             self.lost = if only_the_close { Lost::OnlyTheClose } else { Lost::Data };
+            if self.lost == Lost::Data {
+                kept.get_or_insert_with(|| alike(&error));
+            }
             self.send_error = Some(error);
         }
     }

@@ -1,7 +1,7 @@
 //! How a transport's two directions stand: what both adaptors, and their halves, remember beside the driver.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use openschannel::{ReadEnd, TransportEnd};
 
@@ -17,10 +17,14 @@ pub(crate) struct Incoming {
     /// What the transport's end was, for the error that tells it.
     error: Option<Arc<io::Error>>,
     /// Sending met a reset: what looks like a FIN behind it is none.
-    reset: Option<io::Error>,
+    pub(crate) reset: Arc<Reset>,
     /// Plaintext bytes that closing threw away.
     pub(crate) discarded: u64,
 }
+
+/// What sending has met that is the end of reading too. Two halves of a stream share it.
+#[derive(Debug, Default)]
+pub(crate) struct Reset(OnceLock<io::Error>);
 
 /// The writing direction.
 #[derive(Debug, Default)]
@@ -33,12 +37,30 @@ pub(crate) struct Outgoing {
     pub(crate) close_sent: bool,
 }
 
+impl Reset {
+    /// Sending failed; some ways of that are the end of reading too.
+    pub(crate) fn note(&self, error: io::Error) -> io::Error {
+        if !is_retry(&error) && is_end_of_both(&error) {
+            self.0.get_or_init(|| alike(&error));
+        }
+        error
+    }
+}
+
+impl Outgoing {
+    /// The transport has taken everything that waits, the close_notify too if that was `made`. Behind the transport's end nothing is
+    /// taken, only thrown away.
+    pub(crate) fn note_close(&mut self, made: bool) {
+        self.close_sent |= made && !self.shut;
+    }
+}
+
 impl Incoming {
     /// The transport's read gave nothing: what that is.
     pub(crate) fn eof(&mut self) -> TransportEnd {
-        match self.reset.take() {
+        match self.reset.0.get() {
             Some(error) => {
-                self.error.get_or_insert_with(|| Arc::new(error));
+                self.error.get_or_insert_with(|| Arc::new(alike(error)));
                 TransportEnd::Reset
             }
             None => TransportEnd::Eof,
@@ -50,14 +72,6 @@ impl Incoming {
         let end = transport_end(&error);
         self.error.get_or_insert_with(|| Arc::new(error));
         end
-    }
-
-    /// Sending failed; some ways of that are the end of reading too.
-    pub(crate) fn note_reset(&mut self, error: io::Error) -> io::Error {
-        if !is_retry(&error) && is_end_of_both(&error) {
-            self.reset.get_or_insert_with(|| alike(&error));
-        }
-        error
     }
 
     /// The error that tells how reading ended.
@@ -77,6 +91,7 @@ pub(crate) trait Receive {
     fn receive_space(&mut self) -> &mut [u8];
     fn received(&mut self, n: usize);
     fn transport_ended(&mut self, end: TransportEnd);
+    #[cfg(feature = "tokio")]
     fn release_buffers(&mut self);
 }
 
@@ -109,6 +124,7 @@ macro_rules! receive {
                 <$driver>::transport_ended(self, end);
             }
 
+            #[cfg(feature = "tokio")]
             fn release_buffers(&mut self) {
                 <$driver>::release_buffers(self);
             }

@@ -11,7 +11,7 @@ use openschannel::{
     TransportEnd,
 };
 
-use crate::buffers::Output;
+use crate::buffers::{OUTPUT_LIMIT, Output};
 use crate::calls::{Calls, no_context};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::observer::Observer;
@@ -128,6 +128,9 @@ impl Driver {
             if self.calls.is_established() {
                 if !self.write_closed {
                     self.unclosed.established();
+                } else if !self.closing_report().close_sent {
+                    // A server that closed before it had heard of a client could tell nobody then.
+                    self.calls.control(ControlToken::Shutdown, &mut self.output)?;
                 }
                 return Ok(Advance::Established);
             }
@@ -216,7 +219,9 @@ impl Driver {
     /// SEC_E_ENCRYPT_FAILURE: the key has protected as many records as it may.
     pub fn close_write(&mut self) -> Result<(), Error> {
         if !self.write_closed && self.reading.failure.is_none() {
+            let before = self.output.waiting().len();
             self.calls.control(ControlToken::Shutdown, &mut self.output)?;
+            self.output.closed(before);
         }
         self.write_closed = true;
         self.unclosed.ended();
@@ -227,7 +232,8 @@ impl Driver {
     /// [`Driver::close_write`].
     ///
     /// # Errors
-    /// SEC_E_CONTEXT_EXPIRED: this side has closed, or the connection has failed. SEC_E_INSUFFICIENT_MEMORY: [`Driver::transmit`] is full.
+    /// SEC_E_CONTEXT_EXPIRED: this side has closed, or the connection has failed. SEC_E_INSUFFICIENT_MEMORY: [`Driver::transmit`] is
+    /// full, and the alert is not fatal.
     pub fn send_alert(&mut self, alert: Alert) -> Result<(), Error> {
         if alert.is_close_notify() {
             return self.close_write();
@@ -235,9 +241,13 @@ impl Driver {
         if self.write_closed || self.reading.failure.is_some() {
             return Err(refuse_closed());
         }
-        refuse_if_full(&self.output)?;
+        // A fatal one is the last: it is let in beyond the limit, or a close_notify might follow in its place.
+        let is_last = alert.level == AlertLevel::FATAL;
+        if !is_last {
+            refuse_if_full(&self.output)?;
+        }
         self.calls.control(ControlToken::Alert(alert), &mut self.output)?;
-        if alert.level == AlertLevel::FATAL {
+        if is_last {
             self.write_closed = true;
             self.unclosed.ended();
         }
@@ -292,7 +302,9 @@ impl Driver {
     /// # Errors
     /// The driver itself, unchanged: the handshake is not finished.
     pub fn split(self) -> Result<(SendDriver, ReceiveDriver), Box<Self>> {
-        let Self { calls, reading, output, write_closed, unclosed } = self;
+        let Self { calls, reading, output, mut write_closed, unclosed } = self;
+        // The alert for a failure is out already: the sending half shall not find it owed once more.
+        write_closed |= reading.failure.is_some();
         match calls.split() {
             Ok((send, receive)) => Ok((
                 SendDriver { calls: send, output, write_closed, unclosed },
@@ -306,7 +318,14 @@ impl Driver {
     ///
     /// # Errors
     /// Both, unchanged: they are not of one connection.
-    pub fn join(send: SendDriver, receive: ReceiveDriver) -> Result<Self, Box<(SendDriver, ReceiveDriver)>> {
+    pub fn join(
+        mut send: SendDriver,
+        receive: ReceiveDriver,
+    ) -> Result<Self, Box<(SendDriver, ReceiveDriver)>> {
+        // What the receiving half has found out is told by the sending half; a whole driver would take it for told.
+        if send.is_twin_of(&receive) {
+            send.catch_up();
+        }
         let SendDriver { calls, output, write_closed, unclosed } = send;
         let ReceiveDriver { calls: receiving, reading } = receive;
         match Calls::join(calls, receiving) {
@@ -338,6 +357,10 @@ impl Driver {
     }
 }
 
+/// Most bytes that wait while a peer in compatible mode, where each KeyUpdate is answered at once, may still ask for one: as many again
+/// as data may have put there.
+const UNANSWERED_LIMIT: usize = 2 * OUTPUT_LIMIT;
+
 /// What reading needs of a whole connection.
 struct Connection<'a> {
     calls: &'a mut Calls,
@@ -350,6 +373,10 @@ impl Decrypt for Connection<'_> {
     }
 
     fn renegotiate(&mut self, input: &[u8]) -> Result<usize, Error> {
+        if self.output.waiting().len() > UNANSWERED_LIMIT {
+            return Err(Error::new(ErrorStatus::InsufficientMemory)
+                .because("the peer asks for new keys and does not read the answers"));
+        }
         self.calls.token(input, self.output).map(|outcome| outcome.consumed)
     }
 

@@ -57,7 +57,13 @@ impl SendDriver {
         }
         let sizes = self.attributes().stream_sizes();
         let calls = &mut self.calls;
-        write_records(&mut self.output, sizes, data, |chunk, output| calls.encrypt(chunk, output))
+        let written =
+            write_records(&mut self.output, sizes, data, |chunk, output| calls.encrypt(chunk, output));
+        if written.is_err() {
+            // The receiving half may have failed just now.
+            self.catch_up();
+        }
+        written
     }
 
     /// Puts into [`SendDriver::transmit`] what the receiving half has found out that the peer is to hear. Every other call here does
@@ -82,7 +88,11 @@ impl SendDriver {
     /// SEC_E_ENCRYPT_FAILURE: the key has protected as many records as it may.
     pub fn close_write(&mut self) -> Result<(), Error> {
         if !self.write_closed {
+            let before = self.output.waiting().len();
             self.calls.shut_down(&mut self.output)?;
+            if self.close_sent() {
+                self.output.closed(before);
+            }
             self.end();
         }
         Ok(())
@@ -100,9 +110,12 @@ impl SendDriver {
         if self.write_closed {
             return Err(refuse_closed());
         }
-        refuse_if_full(&self.output)?;
+        let is_last = alert.level == AlertLevel::FATAL;
+        if !is_last {
+            refuse_if_full(&self.output)?;
+        }
         self.calls.alert(alert, &mut self.output)?;
-        if alert.level == AlertLevel::FATAL {
+        if is_last {
             self.end();
         }
         Ok(())
@@ -114,7 +127,11 @@ impl SendDriver {
     /// As [`Driver::key_update`](crate::Driver::key_update).
     pub fn key_update(&mut self, request: KeyUpdateRequest) -> Result<(), Error> {
         refuse_if_full(&self.output)?;
-        self.calls.key_update(request, &mut self.output)
+        let updated = self.calls.key_update(request, &mut self.output);
+        if updated.is_err() {
+            self.catch_up();
+        }
+        updated
     }
 
     /// Whether nothing more can be written: closed, or the connection has failed.

@@ -47,9 +47,9 @@
 //! # Transports that do not block
 //!
 //! [`blocking::TlsStream`](crate::blocking::TlsStream) works over them too. Every call, the handshake and `close` included, may answer
-//! [`WouldBlock`](std::io::ErrorKind::WouldBlock): wait until the transport is readable, or writable if
-//! [`driver().transmit()`](crate::Driver::transmit) is not empty, and make the same call again. Nothing is lost and nothing is done
-//! twice. `close` counts its time from the first call. To connect or accept, begin a stream and call its handshake until it is done:
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock): wait until the transport is readable, or as long as
+//! [`driver().transmit()`](crate::Driver::transmit) is not empty until it is one of readable and writable, and make the same call again.
+//! Nothing is lost and nothing is done twice. `close` counts its time from the first call. To connect or accept, begin a stream and call its handshake until it is done:
 //!
 //! ```no_run
 //! use std::io::ErrorKind;

@@ -114,6 +114,68 @@ pub(crate) fn reunite<S: SplitTransport>(parts: Parts<S>) -> Result<(S, Driver),
     }
 }
 
+/// What does not depend on how a half does its I/O.
+macro_rules! accessors {
+    () => {
+        impl<R> ReadHalf<R> {
+            /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
+            pub fn driver(&self) -> &$crate::ReceiveDriver {
+                &self.driver
+            }
+
+            /// As [`ReadHalf::driver`].
+            pub fn driver_mut(&mut self) -> &mut $crate::ReceiveDriver {
+                &mut self.driver
+            }
+
+            /// What a transport's end without a close_notify means to readers.
+            pub fn truncation(&self) -> $crate::Truncation {
+                self.incoming.truncation
+            }
+
+            /// As [`TlsStream::set_truncation`].
+            pub fn set_truncation(&mut self, truncation: $crate::Truncation) {
+                self.incoming.truncation = truncation;
+            }
+
+            /// The transport's half.
+            pub fn get_ref(&self) -> &R {
+                &self.transport
+            }
+
+            /// The transport's half. Bytes read from it are lost to the connection.
+            pub fn get_mut(&mut self) -> &mut R {
+                &mut self.transport
+            }
+        }
+
+        impl<W> WriteHalf<W> {
+            /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
+            /// write or flush.
+            pub fn driver(&self) -> &$crate::SendDriver {
+                &self.driver
+            }
+
+            /// As [`WriteHalf::driver`].
+            pub fn driver_mut(&mut self) -> &mut $crate::SendDriver {
+                &mut self.driver
+            }
+
+            /// The transport's half.
+            pub fn get_ref(&self) -> &W {
+                &self.transport
+            }
+
+            /// The transport's half. Bytes written to it are lost to the connection.
+            pub fn get_mut(&mut self) -> &mut W {
+                &mut self.transport
+            }
+        }
+    };
+}
+
+pub(crate) use accessors;
+
 /// Something could not be split, and is as it was.
 pub struct SplitError<T>(Box<(T, io::Error)>);
 

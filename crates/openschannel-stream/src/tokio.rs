@@ -38,7 +38,7 @@ pub struct TlsStream<S> {
     driver: Driver,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// Why the handshake could not be sent. What is missing there cannot be made up for.
+    /// Why the handshake, or what a close had to send, could not be sent. What is missing there cannot be made up for.
     send_error: Option<io::Error>,
     closing: Option<Closing<Instant>>,
     /// The tasks that wait until the transport takes more bytes: one reads and one writes, behind [`split`](::tokio::io::split), and
@@ -190,13 +190,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
         ready!(self.poll_send(cx, Sender::Writer))?;
-        self.outgoing.close_sent |= self.driver.closing_report().close_sent;
+        self.outgoing.note_close(self.driver.closing_report().close_sent);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shut_transport(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_shut(cx, &mut self.transport, &mut self.outgoing)
-            .map_err(|error| self.incoming.note_reset(error))
+            .map_err(|error| self.incoming.reset.note(error))
     }
 
     /// Ready with whether reading has ended, for the caller to ask how; with plaintext waiting if not.
@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         self.poll_waking(cx, sender, |stream, cx| {
             ready!(stream.poll_transmit(cx))?;
             poll_flush(cx, &mut stream.transport, &mut stream.outgoing)
-                .map_err(|error| stream.incoming.note_reset(error))
+                .map_err(|error| stream.incoming.reset.note(error))
         })
     }
 
@@ -265,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             return Poll::Ready(Err(alike(error)));
         }
         poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing)
-            .map_err(|error| self.incoming.note_reset(error))
+            .map_err(|error| self.incoming.reset.note(error))
     }
 
     /// Notes that `sender` waits, and gives a waker for everybody who does.

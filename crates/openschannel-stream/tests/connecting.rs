@@ -108,7 +108,9 @@ fn a_connector_resumes() {
     let (mut client, server) = established(&connector, &acceptor);
     assert_eq!(client.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock, "tickets");
     assert!(!server.driver().attributes().unwrap().session_info().resumed);
-    let (client, server) = established(&connector.clone(), &acceptor.clone());
+    let clones = (connector.clone(), acceptor.clone());
+    drop((connector, acceptor));
+    let (client, server) = established(&clones.0, &clones.1);
     for stream in [client, server] {
         assert!(stream.driver().attributes().unwrap().session_info().resumed);
     }

@@ -251,6 +251,27 @@ async fn a_shutdown_may_be_dropped_and_begun_again() {
 }
 
 /// Without being asked to, as for a server that was to serve so many and no more.
+/// Nobody keeps the time any more: a last word that waits for its peer must not wait for ever.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_goes_away_at_the_last_word_ends_it() {
+    let graceful = GracefulShutdown::new();
+    let guard = graceful.guard();
+    let begun =
+        tokio::time::timeout(SECOND, graceful.shutdown(ShutdownBudget::new(BUDGET.0, BUDGET.0))).await;
+    assert!(begun.is_err(), "the guard is held");
+    drop(graceful);
+    guard.last_word().await;
+    tokio::time::timeout(SECOND, guard.over()).await.unwrap();
+
+    // Before that it leaves the time to whoever closes.
+    let graceful = GracefulShutdown::new();
+    let guard = graceful.guard();
+    assert!(tokio::time::timeout(SECOND, graceful.shutdown(budget())).await.is_err());
+    drop(graceful);
+    guard.asked().await;
+    assert!(tokio::time::timeout(SECOND, guard.last_word()).await.is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn drained_waits_for_the_last_one_and_asks_nobody() {
     let graceful = GracefulShutdown::new();

@@ -109,7 +109,7 @@ fn established(version: Protocols) -> (TlsStream<TcpStream>, TlsStream<TcpStream
 
 /// Writes until neither the socket nor the stream takes more, and has not for a while: what a socket takes grows as it goes.
 fn fill(stream: &mut TlsStream<TcpStream>) -> u64 {
-    stream.get_ref().set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream.get_ref().set_write_timeout(Some(Duration::from_millis(30))).unwrap();
     let mut written = 0;
     let error = loop {
         match stream.write(&[7; 16_384]) {

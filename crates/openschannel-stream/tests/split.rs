@@ -1,5 +1,6 @@
 //! Streams whose two directions are owned apart, over real sockets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![cfg(feature = "tokio")]
 
 mod harness;
 
@@ -15,7 +16,7 @@ use openschannel::credentials::Protocols;
 use openschannel::status::Error;
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd};
 use openschannel_stream::blocking::{self, Halves};
-use openschannel_stream::{Driver, ReadEnded, TlsAcceptor, TlsConnector, Truncation, tokio as asynchronous};
+use openschannel_stream::{Driver, ReadEnded, TlsAcceptor, TlsConnector, Truncation};
 
 /// More than the buffers of both sockets hold, so that a writer waits for its reader.
 const BYTES: usize = 8 << 20;
@@ -126,6 +127,27 @@ fn a_cut_is_an_error_or_what_the_policy_says() {
     }
 }
 
+/// A socket tells of its reset once, to whoever asks first; behind that reading looks like a FIN, which a policy might take for an end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reset_that_the_writing_half_meets_is_the_reading_halfs_too() {
+    for version in VERSIONS {
+        let (client, server) = established(version);
+        let (mut read, mut write) = client.into_split().unwrap();
+        write.write_all(b"never read").unwrap();
+        drop(server);
+        let error = loop {
+            if let Err(error) = write.write(b"more") {
+                break error;
+            }
+        };
+        read.set_truncation(Truncation::Accept);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(read.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset, "{version:?}");
+        assert_eq!(read.driver().read_end(), ReadEnd::Reset);
+    }
+}
+
 #[test]
 fn what_does_not_split_or_fit_comes_back() {
     let (outbound, _) = credentials(Protocols::TLS1_3);
@@ -149,10 +171,12 @@ fn what_does_not_split_or_fit_comes_back() {
     assert_eq!(&space, b"as before");
 }
 
+#[cfg(feature = "tokio")]
 mod tasks {
     use super::*;
     use ::tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use ::tokio::net::TcpStream as Tcp;
+    use openschannel_stream::tokio as asynchronous;
 
     type Stream = asynchronous::TlsStream<Tcp>;
 

@@ -220,6 +220,27 @@ fn a_sender_may_ask_for_updates_as_often_as_it_likes() {
     assert_eq!(pair.client.closing_report().read_end, ReadEnd::Open);
 }
 
+/// RFC 9846 section 4.7.3: who waits for an answer does not ask again.
+#[test]
+fn a_request_for_an_update_is_not_repeated() {
+    let mut pair = Pair::quiet(Protocols::TLS1_3);
+    let request = |pair: &mut Pair| {
+        let mut update = TokenBuffer::allocate();
+        pair.client.key_update(KeyUpdateRequest::Requested, &mut update).unwrap();
+        decrypt(&mut pair.server, update.as_bytes()).unwrap();
+        let mut answer = TokenBuffer::allocate();
+        pair.server.send_half().unwrap().answer_key_update(&mut answer).unwrap();
+        answer.into_vec()
+    };
+    let first = request(&mut pair);
+    assert!(!first.is_empty());
+    assert!(request(&mut pair).is_empty(), "asked while the answer is under way");
+    decrypt(&mut pair.client, &first).unwrap();
+    assert!(!request(&mut pair).is_empty(), "the answer has come");
+    let sealed = encrypt(&mut pair.client, b"the keys agree").unwrap();
+    assert_eq!(decrypt(&mut pair.server, &sealed).unwrap().0.data.len(), 14);
+}
+
 /// Section 3.5, SESSION, and a target in a spelling of its own.
 #[test]
 fn sessions_are_forgotten_however_the_target_was_spelled() {
@@ -300,4 +321,53 @@ fn a_length_beyond_everything_is_refused() {
             assert_eq!((error.status(), buffer), (ErrorStatus::EncryptFailure, [7; 64]), "{len}");
         }
     }
+}
+
+/// The front of a record, then the whole record: it is done with, whichever call took it, and an end behind it cuts nothing.
+#[test]
+fn a_record_begun_in_one_call_and_taken_by_another_is_whole() {
+    let between_records = ReadEnd::Truncated { inside_record: false };
+    for options in [ContextOptions::default(), compatible()] {
+        let (outbound, inbound) = credentials(Protocols::TLS1_3);
+        let mut pair = Pair::establish(&outbound, &inbound, &options);
+        let mut update = TokenBuffer::allocate();
+        pair.client.key_update(KeyUpdateRequest::NotRequested, &mut update).unwrap();
+        let record = update.into_vec();
+        let error = decrypt(&mut pair.server, &record[..9]).unwrap_err();
+        assert_eq!(error.status(), ErrorStatus::IncompleteMessage);
+        let outcome = token_call(&mut pair.server, &record, &mut TokenBuffer::allocate()).unwrap();
+        assert_eq!(outcome.consumed, record.len());
+        assert_eq!(pair.server.transport_ended(TransportEnd::Eof, 0), between_records);
+    }
+
+    let (outbound, inbound) = credentials(Protocols::TLS1_3);
+    let mut pair = Pair::establish(&outbound, &inbound, &compatible());
+    let mut update = TokenBuffer::allocate();
+    pair.client.key_update(KeyUpdateRequest::NotRequested, &mut update).unwrap();
+    let record = update.into_vec();
+    assert_eq!(decrypt(&mut pair.server, &record).unwrap().0.status, SuccessStatus::Renegotiate);
+    token_call(&mut pair.server, &[], &mut TokenBuffer::allocate()).unwrap();
+    // The caller reads on from a buffer in which the record is not whole any more, or not yet.
+    let error = decrypt(&mut pair.server, &record[..9]).unwrap_err();
+    assert_eq!(error.status(), ErrorStatus::IncompleteMessage);
+    assert_eq!(decrypt(&mut pair.server, &record).unwrap().0.status, SuccessStatus::Ok);
+    assert_eq!(pair.server.transport_ended(TransportEnd::Eof, 0), between_records);
+}
+
+/// Whose connection has failed waits for no new keys.
+#[test]
+fn no_answer_is_due_on_a_connection_that_failed() {
+    let mut pair = Pair::quiet(Protocols::TLS1_3);
+    let mut update = TokenBuffer::allocate();
+    pair.client.key_update(KeyUpdateRequest::Requested, &mut update).unwrap();
+    decrypt(&mut pair.server, update.as_bytes()).unwrap();
+    assert!(pair.server.send_half().unwrap().is_reply_due());
+    let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
+    let record = control(&mut pair.client, ControlToken::Alert(alert));
+    decrypt(&mut pair.server, &record).unwrap_err();
+    let send = pair.server.send_half().unwrap();
+    assert!(!send.is_reply_due());
+    let mut output = TokenBuffer::allocate();
+    send.answer_key_update(&mut output).unwrap();
+    assert!(output.is_empty());
 }

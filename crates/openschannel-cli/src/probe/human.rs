@@ -20,7 +20,10 @@ const TITLE_WIDTH: usize = 44;
 const CELL_WIDTH: usize = 14;
 
 /// As wide as a terminal is at least.
-const TEXT_WIDTH: usize = 96;
+const TEXT_WIDTH: usize = 80;
+
+/// A grade from fewer answers says little; a server without HTTP has more.
+const FEW: usize = 6;
 
 /// The table, what is not good and why, and what to do; with `evidence`, everything that was sent and came.
 pub(super) fn render(report: &Report, versions: &[Version], colour: Colour, evidence: bool) -> String {
@@ -53,7 +56,8 @@ fn table(out: &mut String, report: &Report, versions: &[Version], colour: Colour
         writeln!(out)?;
     }
     let letter = paint(&report.grade.to_string(), code_of_grade(report.grade), colour);
-    writeln!(out, "\nGrade {letter}")
+    let (answered, all) = report.answered();
+    writeln!(out, "\nGrade {letter}, from {answered} of {all} questions")
 }
 
 fn explain(out: &mut String, report: &Report, versions: &[Version], colour: Colour) -> fmt::Result {
@@ -78,6 +82,7 @@ fn explain(out: &mut String, report: &Report, versions: &[Version], colour: Colo
     }
     writeln!(out)?;
     let next = match (listed, report.grade) {
+        (false, _) if report.answered().0 < FEW => "Too few questions were answered to say more.",
         (false, _) => "Nothing to do.",
         (true, Grade::A | Grade::B) => {
             "What is tolerable harms nobody who keeps the rules; docs/probe.md says when it matters. --evidence shows \
@@ -176,7 +181,7 @@ fn name(version: Version) -> &'static str {
 fn wrapped(out: &mut String, indent: &str, text: &str) -> fmt::Result {
     let mut line = indent.to_owned();
     for word in text.split_whitespace() {
-        if line.len() > indent.len() && line.len() + word.len() >= TEXT_WIDTH {
+        if line.len() > indent.len() && line.len() + 1 + word.len() > TEXT_WIDTH {
             writeln!(out, "{line}")?;
             line.truncate(indent.len());
         }
@@ -209,5 +214,71 @@ fn code_of_grade(grade: Grade) -> &'static str {
         Grade::A | Grade::B => "1;32",
         Grade::C => "1;33",
         Grade::D | Grade::F => "1;31",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::Judgement;
+    use super::*;
+
+    const BOTH: [Version; 2] = [Version::Tls12, Version::Tls13];
+
+    /// Everything good but what is said otherwise.
+    fn report(other: &[(Question, Version, Judgement)]) -> Report {
+        let mut answers = Vec::new();
+        for question in Question::ALL {
+            for version in BOTH {
+                let found = other.iter().find(|(id, protocol, _)| (id, protocol) == (question, &version));
+                let judgement =
+                    found.map_or_else(|| Judgement::good("fine"), |(.., judgement)| judgement.clone());
+                answers.push(Answer::new(*question, version, judgement, Vec::new()));
+            }
+        }
+        Report::new("localhost:1".to_owned(), None, None, answers)
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour() {
+        let bad = Judgement::bad("it does not");
+        let report = report(&[(Question::AnswersClose, Version::Tls13, bad)]);
+        let plain = render(&report, &BOTH, Colour::No, true);
+        let coloured = render(&report, &BOTH, Colour::Yes, true);
+        assert!(!plain.contains('\x1b'));
+        assert!(coloured.contains("\x1b[31m") && coloured.contains("\x1b[32m"));
+        let mut stripped = coloured;
+        for code in ["\x1b[0m", "\x1b[1;33m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m"] {
+            stripped = stripped.replace(code, "");
+        }
+        assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn a_missing_version_is_one_line() {
+        let reason = Judgement::not_applicable("the server does not speak this version");
+        let all: Vec<_> = Question::ALL.iter().map(|id| (*id, Version::Tls13, reason.clone())).collect();
+        let text = render(&report(&all), &BOTH, Colour::No, false);
+        assert!(text.contains("\n  TLS 1.3: the server does not speak this version\n"), "{text}");
+        assert!(text.ends_with("\nNothing to do.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_grade_from_few_answers_says_so() {
+        let reason = Judgement::not_applicable("no connection for this question: Connection refused");
+        let refused = |version| Question::ALL.iter().skip(1).map(move |id| (*id, version));
+        let all: Vec<_> = BOTH.into_iter().flat_map(refused).map(|(id, v)| (id, v, reason.clone())).collect();
+        let text = render(&report(&all), &BOTH, Colour::No, false);
+        assert!(text.contains("\nGrade A, from 1 of 16 questions\n"), "{text}");
+        assert!(text.ends_with("\nToo few questions were answered to say more.\n"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let long = Judgement::tolerable("a finding that goes on ".repeat(20));
+        let text =
+            render(&report(&[(Question::CloseUnread, Version::Tls12, long)]), &BOTH, Colour::No, false);
+        for line in text.lines() {
+            assert!(line.len() <= TEXT_WIDTH, "{line}");
+        }
     }
 }

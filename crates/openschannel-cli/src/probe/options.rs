@@ -1,14 +1,13 @@
 //! The command line of `probe`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use openschannel::credentials::{OutboundCredentials, Validation};
+use openschannel::credentials::OutboundCredentials;
 
-use crate::connect::{Address, parse_address};
 use crate::exit::Failure;
-use crate::options::{Version, read_roots};
+use crate::options::Version;
+use crate::peer::PeerOptions;
 use crate::starttls;
 
 use super::setup::{SMALL_PATH, Setup};
@@ -48,18 +47,8 @@ Examples:
   openschannel probe localhost:8443 --ca ca.pem --http /large.bin --evidence
   openschannel probe mail.example.org:25 --starttls smtp --json > report.json")]
 pub(crate) struct ProbeOptions {
-    /// Whom to ask: name or address, and port; an IPv6 address in brackets
-    #[arg(value_name = "HOST:PORT", value_parser = parse_address)]
-    address: Address,
-    /// The server's name, for SNI and to check the certificate against [default: HOST]
-    #[arg(long, value_name = "NAME")]
-    sni: Option<String>,
-    /// Trust these root certificates (PEM) in place of the system's
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    ca: Option<PathBuf>,
-    /// Do not verify the server's certificate
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    peer: PeerOptions,
     /// Begin TLS by this protocol's STARTTLS; no HTTP is spoken then
     #[arg(long, value_enum, value_name = "PROTOCOL", conflicts_with_all = ["http", "no_http"])]
     starttls: Option<starttls::Protocol>,
@@ -88,26 +77,18 @@ pub(crate) struct ProbeOptions {
 
 impl ProbeOptions {
     pub(super) fn setup(&self) -> Result<Setup, Failure> {
-        let Address { host, port } = self.address.clone();
-        let name = self.sni.clone().unwrap_or_else(|| host.clone());
-        let mut builder = OutboundCredentials::builder();
-        if let Some(path) = &self.ca {
-            builder = builder.trust(read_roots(path)?);
-        }
-        if self.insecure {
-            builder = builder.validation(Validation::Manual);
-        }
+        let builder = self.peer.credentials(OutboundCredentials::builder())?;
         let http_path = match (self.no_http, self.starttls) {
             (false, None) => Some(self.http.clone().unwrap_or_else(|| SMALL_PATH.to_owned())),
             _ => None,
         };
-        Setup::new(host, port, name, self.starttls, self.timeout, self.idle_limit, http_path, builder)
+        let (address, name) = (self.peer.address.clone(), self.peer.name().to_owned());
+        Setup::new(address, name, self.starttls, self.timeout, self.idle_limit, http_path, builder)
     }
 
     /// As it was asked for.
     pub(super) fn target(&self) -> String {
-        let Address { host, port } = &self.address;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        self.peer.address.to_string()
     }
 }
 

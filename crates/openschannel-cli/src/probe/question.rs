@@ -136,13 +136,13 @@ const IGNORE_12: Rule = rule("RFC 5246", "7.2.1", "Data behind a closure alert i
 const IGNORE_13: Rule = rule("RFC 8446", "6.1", "Data behind a closure alert must be ignored.");
 const STREAM_12: Rule = rule(
     "RFC 5246",
-    "6.2.1",
-    "Records lie on a stream of bytes; where TCP cuts it has no meaning to the record layer.",
+    "1",
+    "Records go over a reliable transport such as TCP; where it cuts its stream of bytes has no meaning to them.",
 );
 const STREAM_13: Rule = rule(
     "RFC 8446",
-    "5.1",
-    "Records lie on a stream of bytes; where TCP cuts it has no meaning to the record layer.",
+    "1",
+    "All that TLS wants of the transport is a reliable stream of bytes in order; where TCP cuts it has no meaning.",
 );
 const LEVEL_12: Rule = rule(
     "RFC 5246",

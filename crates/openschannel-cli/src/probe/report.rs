@@ -65,6 +65,15 @@ impl Report {
         Self { schema: SCHEMA, program, target, starttls, http_path, grade, questions }
     }
 
+    /// How many questions were answered in one version at least, and how many there are.
+    pub(super) fn answered(&self) -> (usize, usize) {
+        let is_answered = |question: &&Question| {
+            let mut answers = self.questions.iter().filter(|answer| answer.id == **question);
+            answers.any(|answer| answer.verdict != Verdict::NotApplicable)
+        };
+        (Question::ALL.iter().filter(is_answered).count(), Question::ALL.len())
+    }
+
     /// One line of JSON, without the line's end.
     pub(super) fn to_json(&self) -> String {
         // A struct of strings and numbers always serializes.

@@ -13,18 +13,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openschannel::alert::{Alert, AlertDescription};
 use openschannel::status::ErrorStatus;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::exit::Failure;
 use crate::options::Version;
+use crate::peer::{NETWORK_HINT, STARTTLS_HINT, certificate_hint};
 
 use super::log::{Log, Who};
 use super::progress;
 use super::question::Question;
 use super::questions::{Asking, Known, connection_close};
 use super::report::{Answer, Report};
+use super::seen::Seen;
 use super::setup::Setup;
 use super::verdict::Judgement;
 use super::wire::{Cause, NoConnection, Wire};
@@ -38,15 +41,18 @@ const MAX_IDLE: usize = 2;
 /// For one question, idle time not counted: several silences of the default length, or a large response over a slow line.
 const QUESTION_TIME: Duration = Duration::from_secs(60);
 
-/// For all questions, idle time not counted: what is not asked by then is not asked.
-const PROBE_TIME: Duration = Duration::from_secs(600);
+/// As many silences fit into a question's time, however long --timeout says they are.
+const SILENCES: u32 = 6;
+
+/// For all questions, idle time not counted: as many times that of one. What is not asked by then is not asked.
+const PROBE_TIMES: u32 = 10;
 
 /// For a second handshake while the first connection is open; a server that serves one at a time lets it wait.
 const SECOND_TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn probe(setup: Setup, target: String, versions: &[Version]) -> Result<Report, Failure> {
     let mut run = Run {
-        deadline: Instant::now() + PROBE_TIME + setup.idle_limit,
+        deadline: Instant::now() + question_time(&setup) * PROBE_TIMES + setup.idle_limit,
         setup: Arc::new(setup),
         answers: Vec::new(),
         all: Question::ALL.len() * 2,
@@ -58,21 +64,26 @@ pub(super) async fn probe(setup: Setup, target: String, versions: &[Version]) ->
             run.leave_out(version, "not asked: --protocol names the other version");
             continue;
         }
-        match run.begin(version).await? {
+        match run.begin(version).await {
             Ok(known) => ready.push((version, known)),
-            Err(reason) => refused.push((version, reason)),
+            Err(failed) if ready.is_empty() && failed.cause.is_final() => return Err(failure(failed)),
+            Err(failed) => refused.push((version, failed)),
         }
     }
     if ready.is_empty() {
-        let reason = refused.into_iter().next_back().map(|(_, reason)| reason);
-        let reason = reason.unwrap_or_else(|| "no version was asked for".to_owned());
-        return Err(Failure::new(reason).hint(
-            "no TLS 1.2 or 1.3 connection can be made; does the server speak TLS there, or does it need --starttls \
-             or --sni?",
-        ));
+        let last = |cause| refused.iter().rposition(|(_, failed)| failed.cause == cause);
+        let telling = last(Cause::WantsCertificate).or_else(|| last(Cause::Refused)).unwrap_or_default();
+        return Err(match refused.into_iter().nth(telling) {
+            Some((_, failed)) => failure(failed),
+            None => Failure::new("no version was asked for"),
+        });
     }
-    for (version, reason) in refused {
-        run.leave_out(version, &format!("the server does not speak this version: {reason}"));
+    for (version, failed) in refused {
+        let reason = match failed.cause {
+            Cause::Refused | Cause::Here(_) => "the server does not speak this version",
+            _ => "no connection in this version",
+        };
+        run.leave_out(version, &format!("{reason}: {}", failed.what));
     }
     let speaks_http = ready.iter().any(|(_, known)| known.small.is_some());
     run.ask_all(ready).await;
@@ -89,26 +100,23 @@ struct Run {
 }
 
 impl Run {
-    /// The first two questions. What is wrong with the certificate or the network ends the probe; a refused version does not.
-    async fn begin(&mut self, version: Version) -> Result<Result<Known, String>, Failure> {
+    /// The first two questions.
+    async fn begin(&mut self, version: Version) -> Result<Known, NoConnection> {
         let mut asking = self.asking(version, Known::default());
         self.show(Question::AnswersClose);
-        let ordinary = match asking.ordinary().await {
-            Ok((judgement, seen)) => {
-                self.answer(Question::AnswersClose, &asking, judgement);
-                seen
-            }
-            Err(failed) if matches!(failed.cause, Cause::Refused) => return Ok(Err(failed.what)),
-            Err(NoConnection { cause: Cause::Here(ErrorStatus::AlgorithmMismatch), what }) => {
-                return Ok(Err(what));
-            }
-            Err(failed) => return Err(failure(failed)),
-        };
+        let (judgement, ordinary) = self.in_time(&asking, asking.ordinary()).await?;
+        if let Some(alert) = wants_certificate(&ordinary) {
+            return Err(NoConnection {
+                what: format!("the server accepts no client without a certificate it trusts: alert {alert}"),
+                cause: Cause::WantsCertificate,
+            });
+        }
+        self.answer(Question::AnswersClose, &asking, judgement);
         let mut known = Known { ordinary: Some(ordinary), small: None };
         if self.setup.http_path.is_some() {
             asking = self.asking(version, known.clone());
             self.show(Question::EndsConnectionClose);
-            match connection_close(&asking).await {
+            match self.in_time(&asking, connection_close(&asking)).await {
                 Ok((judgement, small)) => {
                     known.small = small;
                     self.answer(Question::EndsConnectionClose, &asking, judgement);
@@ -116,7 +124,15 @@ impl Run {
                 Err(failed) => self.answer(Question::EndsConnectionClose, &asking, unasked(&failed)),
             }
         }
-        Ok(Ok(known))
+        Ok(known)
+    }
+
+    async fn in_time<T>(
+        &self,
+        asking: &Asking,
+        answer: impl Future<Output = Result<T, NoConnection>>,
+    ) -> Result<T, NoConnection> {
+        in_time(&asking.log, self.deadline.min(Instant::now() + question_time(&self.setup)), answer).await
     }
 
     async fn ask_all(&mut self, ready: Vec<(Version, Known)>) {
@@ -210,20 +226,44 @@ const ONLY_TLS13: &str = "there is no such thing in TLS 1.2";
 async fn ask(question: Question, mut asking: Asking, deadline: Instant) -> (Question, Asking, Judgement) {
     // Its times count from here, not from when it was queued.
     asking.log = Log::new();
-    let time = match question {
-        Question::EndsIdle => QUESTION_TIME + asking.setup.idle_limit,
-        _ => QUESTION_TIME,
-    };
+    let mut time = question_time(&asking.setup);
+    if question == Question::EndsIdle {
+        time += asking.setup.idle_limit;
+    }
     let end = deadline.min(Instant::now() + time);
-    let judgement = match timeout_at(end, asking.ask(question)).await {
-        Ok(Ok(judgement)) => judgement,
-        Ok(Err(failed)) => unasked(&failed),
-        Err(_) => {
-            asking.log.add(Who::Note, "the time for this question is over");
-            Judgement::not_applicable("it was not answered in the time there is for a question")
-        }
+    let judgement = match in_time(&asking.log, end, asking.ask(question)).await {
+        Ok(judgement) => judgement,
+        Err(failed) => unasked(&failed),
     };
     (question, asking, judgement)
+}
+
+fn question_time(setup: &Setup) -> Duration {
+    QUESTION_TIME.max(setup.timeout * SILENCES)
+}
+
+async fn in_time<T>(
+    log: &Log,
+    end: Instant,
+    answer: impl Future<Output = Result<T, NoConnection>>,
+) -> Result<T, NoConnection> {
+    timeout_at(end, answer).await.unwrap_or_else(|_| {
+        log.add(Who::Note, "the time for this question is over");
+        let what = "it was not answered in the time there is for a question".to_owned();
+        Err(NoConnection { what, cause: Cause::Over })
+    })
+}
+
+/// In TLS 1.3 the client has finished its handshake before it hears that its missing certificate is not accepted.
+fn wants_certificate(seen: &Seen) -> Option<Alert> {
+    seen.alert.filter(|alert| {
+        matches!(
+            alert.description,
+            AlertDescription::CERTIFICATE_REQUIRED
+                | AlertDescription::BAD_CERTIFICATE
+                | AlertDescription::HANDSHAKE_FAILURE
+        )
+    })
 }
 
 /// Why a question is not asked at all.
@@ -242,31 +282,29 @@ fn without_asking(question: Question, asking: &Asking) -> Option<&'static str> {
 }
 
 fn unasked(failed: &NoConnection) -> Judgement {
-    Judgement::not_applicable(format!("no connection for this question: {}", failed.what))
+    match failed.cause {
+        Cause::Over => Judgement::not_applicable(failed.what.clone()),
+        _ => Judgement::not_applicable(format!("no connection for this question: {}", failed.what)),
+    }
 }
 
 fn failure(failed: NoConnection) -> Failure {
     let failure = Failure::new(failed.what);
     match failed.cause {
-        Cause::Network => {
-            failure.hint("is the name right, is the server running, and does a firewall let you through?")
+        Cause::Network => failure.hint(NETWORK_HINT),
+        Cause::StartTls => failure.hint(STARTTLS_HINT),
+        Cause::Time | Cause::Over | Cause::NoTls => {
+            failure.hint("does the server speak TLS on this port, or does it need --starttls?")
         }
-        Cause::StartTls => failure.hint("is this the port for it, and is --starttls the right protocol?"),
-        Cause::Time => failure.hint("does the server speak TLS on this port, or does it need --starttls?"),
-        Cause::Here(ErrorStatus::UntrustedRoot) => failure.hint(
-            "if you trust the server's certificate, name it or its authority with --ca FILE; --insecure does not look \
-             at it",
+        Cause::WantsCertificate => failure.hint("--cert FILE with --key FILE, or --pfx FILE, has one"),
+        Cause::Refused => failure.hint(
+            "no TLS 1.2 or 1.3 connection can be made; does the server speak TLS there, or does it need --starttls, \
+             --sni or a client certificate (--cert)?",
         ),
-        Cause::Here(ErrorStatus::WrongPrincipal) => {
-            failure.hint("the certificate is for another name: --sni NAME says which one to expect")
-        }
         Cause::Here(ErrorStatus::TargetUnknown) => failure.hint("give the server's name with --sni NAME"),
-        Cause::Here(ErrorStatus::CertExpired) => {
-            failure.hint("has this machine the right date? --insecure does not look at the certificate")
-        }
-        Cause::Here(_) | Cause::Refused => failure.hint(
+        Cause::Here(status) => failure.hint(certificate_hint(status).unwrap_or(
             "does the server speak TLS on this port, or does it need --starttls or --sni? --insecure does not look at \
              its certificate",
-        ),
+        )),
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Seen {
     pub(super) key_updates: u32,
     /// The HTTP response, where one was asked for.
     pub(super) response: Option<ResponseSeen>,
+    /// It still sent when the time for reading was over.
+    pub(super) endless: bool,
     /// From the last thing that was sent to now.
     pub(super) waited: Duration,
 }
@@ -92,6 +94,9 @@ impl Seen {
             Manner::Fin if self.inside_record => "FIN in the middle of a record".to_owned(),
             Manner::Fin => "FIN without close_notify".to_owned(),
             Manner::Reset => "RST without close_notify".to_owned(),
+            Manner::Nothing if self.endless => {
+                format!("it still sends after {:.0} s", self.waited.as_secs_f64())
+            }
             Manner::Nothing => {
                 format!("neither close_notify nor FIN within {:.1} s", self.waited.as_secs_f64())
             }

@@ -6,6 +6,7 @@ use openschannel::credentials::{OutboundBuilder, OutboundCredentials, Protocols}
 
 use crate::exit::Failure;
 use crate::options::{Version, not_acquired};
+use crate::peer::Address;
 use crate::starttls;
 
 use super::http::{self, Persistence};
@@ -18,8 +19,7 @@ pub(super) const SMALL_PATH: &str = "/";
 
 /// Whom to ask, and how.
 pub(super) struct Setup {
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) address: Address,
     /// The server's name, for SNI and its certificate.
     pub(super) name: String,
     pub(super) starttls: Option<starttls::Protocol>,
@@ -33,10 +33,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    #[expect(clippy::too_many_arguments, reason = "the options, taken apart once")]
     pub(super) fn new(
-        host: String,
-        port: u16,
+        address: Address,
         name: String,
         starttls: Option<starttls::Protocol>,
         timeout: Duration,
@@ -49,7 +47,7 @@ impl Setup {
             builder.acquire().map_err(|error| not_acquired(&error))
         };
         let credentials = [fresh(Version::Tls12)?, fresh(Version::Tls13)?];
-        Ok(Self { host, port, name, starttls, timeout, idle_limit, http_path, credentials, builder })
+        Ok(Self { address, name, starttls, timeout, idle_limit, http_path, credentials, builder })
     }
 
     /// Credentials that never resume, so that no question depends on another.
@@ -64,7 +62,7 @@ impl Setup {
     pub(super) fn resuming(&self, version: Version) -> Option<Self> {
         let credentials = self.builder.clone().protocols(protocols(version)).acquire().ok()?;
         Some(Self {
-            host: self.host.clone(),
+            address: self.address.clone(),
             name: self.name.clone(),
             http_path: self.http_path.clone(),
             builder: self.builder.clone(),
@@ -90,7 +88,7 @@ impl Setup {
 
     fn host_field(&self) -> String {
         let name = if self.name.contains(':') { format!("[{}]", self.name) } else { self.name.clone() };
-        if self.port == 443 { name } else { format!("{name}:{}", self.port) }
+        if self.address.port == 443 { name } else { format!("{name}:{}", self.address.port) }
     }
 }
 

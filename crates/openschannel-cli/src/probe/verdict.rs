@@ -115,6 +115,9 @@ pub(super) fn variant(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
 
 /// A connection that the server has ended by itself, behind a response or in its place.
 pub(super) fn own_end(seen: &Seen) -> Judgement {
+    if let Some(untold) = endless(seen) {
+        return untold;
+    }
     let response = match &seen.response {
         Some(response) if response.status != 0 => Some(response),
         _ => None,
@@ -130,6 +133,13 @@ pub(super) fn own_end(seen: &Seen) -> Judgement {
         )),
         _ => Judgement::new(verdict, seen.words()),
     }
+}
+
+/// A response that went on for longer than anybody reads: its end was not seen.
+fn endless(seen: &Seen) -> Option<Judgement> {
+    let endless = seen.endless && seen.manner() == Manner::Nothing;
+    endless
+        .then(|| Judgement::not_applicable(format!("the end of the response was not seen: {}", seen.words())))
 }
 
 /// As [`own_end`] for a connection with nothing under way: behind a whole response a missing close_notify hides no cut.
@@ -156,6 +166,9 @@ pub(super) fn idle_end(seen: &Seen, limit: f64) -> Judgement {
 
 /// What came of a response behind this side's close_notify; `whole` is its length otherwise.
 pub(super) fn half_close(seen: &Seen, whole: u64, is_tls13: bool) -> Judgement {
+    if let Some(untold) = endless(seen) {
+        return untold;
+    }
     let (status, complete, body) =
         seen.response.map_or((0, false, 0), |response| (response.status, response.complete, response.body));
     let delivered = status != 0 && body >= whole && complete;
@@ -184,8 +197,22 @@ pub(super) fn half_close(seen: &Seen, whole: u64, is_tls13: bool) -> Judgement {
     }
 }
 
+/// What came of a second close_notify behind the first.
+pub(super) fn double_close(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
+    match seen.manner() {
+        // As with data: nobody waits for anything, and the second one lay unread.
+        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() < Manner::Reset) => {
+            Judgement::tolerable(format!("{}, as the second lay unread", seen.words()))
+        }
+        _ => variant(seen, ordinary),
+    }
+}
+
 /// What came of data behind this side's close_notify.
 pub(super) fn data_behind(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
+    if ordinary.is_some_and(|ordinary| ordinary.endless) {
+        return Judgement::not_applicable("the server goes on sending behind any close_notify");
+    }
     // Some servers answer every close_notify, with an error page for the request that did not come.
     if seen.data > ordinary.map_or(0, |ordinary| ordinary.data) {
         return Judgement::bad(format!("{} bytes in answer to it; {}", seen.data, seen.words()));
@@ -193,7 +220,7 @@ pub(super) fn data_behind(seen: &Seen, ordinary: Option<&Seen>) -> Judgement {
     match seen.manner() {
         // The bytes it ignored lay unread when it closed.
         Manner::CloseThenReset => Judgement::tolerable(seen.words()),
-        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() == Manner::Fin) => {
+        Manner::Reset if ordinary.is_some_and(|ordinary| ordinary.manner() < Manner::Reset) => {
             Judgement::tolerable(format!("{}, as the data lay unread", seen.words()))
         }
         Manner::Alert => Judgement::tolerable(format!("{}: it is to be ignored", seen.words())),
@@ -249,6 +276,9 @@ pub(super) fn cancel(seen: &Seen) -> Judgement {
 
 /// Data that the server need not read lies behind a request with `Connection: close`.
 pub(super) fn unread_upload(seen: &Seen) -> Judgement {
+    if let Some(untold) = endless(seen) {
+        return untold;
+    }
     let response = seen.response.unwrap_or_default();
     let whole = response.status != 0 && response.complete;
     let ended = seen.words();
@@ -273,6 +303,9 @@ pub(super) fn unread_upload(seen: &Seen) -> Judgement {
 
 /// The server was sending more than this side had read when this side closed.
 pub(super) fn unread_download(seen: &Seen, is_tls13: bool) -> Judgement {
+    if let Some(untold) = endless(seen) {
+        return untold;
+    }
     let response = seen.response.unwrap_or_default();
     let ended = seen.words();
     match seen.manner() {

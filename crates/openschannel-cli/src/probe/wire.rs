@@ -3,24 +3,24 @@
 //! The handshake is the driver's. Behind it records are opened one by one, so that the level of an alert, the reads a record came in,
 //! what follows a close_notify, and FIN and RST with their times can be told.
 
+mod dial;
+
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use openschannel::alert::Alert;
-use openschannel::status::{Error, ErrorStatus, SuccessStatus};
-use openschannel::{ContextOptions, Decrypted, KeyUpdateRequest};
-use openschannel_stream::{Advance, Driver};
+use openschannel::status::SuccessStatus;
+use openschannel::{Decrypted, KeyUpdateRequest};
+use openschannel_stream::Driver;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-use crate::options::Version;
-use crate::starttls;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::http::Response;
 use super::log::{Log, Who};
 use super::seen::{End, PeerClose, Seen};
-use super::setup::Setup;
+
+pub(super) use dial::{Cause, NoConnection, Window};
 
 /// Type, version, length (RFC 8446 section 5.1).
 const HEADER_LEN: usize = 5;
@@ -35,36 +35,14 @@ const TAG_LEN: usize = 16;
 /// One read of the socket.
 const READ_LEN: usize = 64 * 1024;
 
-/// A receive window for questions that want the server to be held up: the least Linux gives is of this order.
-pub(super) const SMALL_WINDOW: u32 = 4 * 1024;
-
 /// A FIN follows a close_notify at once or not before this side's: whoever waits longer learns nothing.
 const FIN_TIME: Duration = Duration::from_secs(2);
 
+/// As many silences the server may go on sending, for a server may send for ever; a large response over a slow line has to fit in.
+const READ_SILENCES: u32 = 4;
+
 /// Between the bytes of a record that is sent in pieces: long enough for each to leave as a segment of its own.
 const PIECE_PAUSE: Duration = Duration::from_millis(2);
-
-/// A connection that could not be had.
-#[derive(Debug)]
-pub(super) struct NoConnection {
-    pub(super) what: String,
-    pub(super) cause: Cause,
-}
-
-/// What kept a connection from being made, for the hint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The network, or nobody listens.
-    Network,
-    /// Before TLS: the STARTTLS dialogue.
-    StartTls,
-    /// The handshake was refused by an alert, or ended.
-    Refused,
-    /// This side refused it; the status says why.
-    Here(ErrorStatus),
-    /// Nothing came in time.
-    Time,
-}
 
 /// The connection.
 pub(super) struct Wire {
@@ -84,138 +62,6 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// TCP, STARTTLS if asked for, and the whole handshake.
-    pub(super) async fn connect(setup: &Setup, version: Version, log: &Log) -> Result<Self, NoConnection> {
-        let mut wire = Self::begin(setup, version, log, Window::Default).await?;
-        wire.handshake(setup).await?;
-        wire.flush().await;
-        Ok(wire)
-    }
-
-    /// As [`Wire::connect`] with what the caller asks for: a window, a store of sessions, the last flight unsent.
-    pub(super) async fn connect_held(
-        setup: &Setup,
-        version: Version,
-        log: &Log,
-        window: Window,
-    ) -> Result<Self, NoConnection> {
-        let mut wire = Self::begin(setup, version, log, window).await?;
-        wire.handshake(setup).await?;
-        Ok(wire)
-    }
-
-    /// TCP and STARTTLS, and the ClientHello unsent.
-    pub(super) async fn begin(
-        setup: &Setup,
-        version: Version,
-        log: &Log,
-        window: Window,
-    ) -> Result<Self, NoConnection> {
-        let driver =
-            Driver::client(setup.credentials(version), Some(&setup.name), &ContextOptions::default())
-                .map_err(|error| NoConnection {
-                    what: format!("{}: {error}", setup.name),
-                    cause: Cause::Here(error.status()),
-                })?;
-        let connecting = timeout(setup.connect_time(), open(&setup.host, setup.port, window));
-        let mut socket =
-            connecting.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map_err(|error| {
-                NoConnection {
-                    what: format!("cannot connect to {} port {}: {error}", setup.host, setup.port),
-                    cause: Cause::Network,
-                }
-            })?;
-        // It only delays small records; a socket that refuses the option works all the same.
-        socket.set_nodelay(true).ok();
-        log.add(Who::Note, "connected");
-        if let Some(protocol) = setup.starttls {
-            let mut tell = |us: bool, line: &str| log.add(if us { Who::Us } else { Who::Peer }, line);
-            let begun = starttls::begin(&mut socket, protocol, &setup.name, &mut tell);
-            timeout(setup.connect_time(), begun)
-                .await
-                .map_err(|_| NoConnection {
-                    what: format!("STARTTLS ({protocol}): the server did not answer in time"),
-                    cause: Cause::Time,
-                })?
-                .map_err(|error| NoConnection {
-                    what: format!("STARTTLS ({protocol}): {error}"),
-                    cause: Cause::StartTls,
-                })?;
-        }
-        Ok(Self {
-            socket,
-            driver,
-            log: log.clone(),
-            silence: setup.timeout,
-            input: Vec::new(),
-            pieces: 0,
-            seen: Seen::default(),
-            mark: Instant::now(),
-            close_record_len: 0,
-            response: None,
-        })
-    }
-
-    /// The handshake up to the own last flight, which waits for [`Wire::flush`].
-    async fn handshake(&mut self, setup: &Setup) -> Result<(), NoConnection> {
-        let deadline = Instant::now() + setup.connect_time();
-        loop {
-            match self.driver.advance() {
-                Ok(Advance::Established) => break,
-                Ok(Advance::NeedsReceive) => {}
-                Ok(Advance::Ended(_)) => {
-                    return Err(no_handshake("the server ended the connection inside the handshake"));
-                }
-                Err(error) => {
-                    // The server is told why, best effort.
-                    self.flush().await;
-                    return Err(failed_handshake(&error));
-                }
-            }
-            self.flush().await;
-            while self.first_record_len().is_none() {
-                match timeout_at(deadline, self.receive()).await {
-                    Err(_) => {
-                        return Err(NoConnection {
-                            what: "the server did not finish the handshake in time".to_owned(),
-                            cause: Cause::Time,
-                        });
-                    }
-                    Ok(Received::Bytes) => {}
-                    Ok(Received::End) => {
-                        return Err(no_handshake("the server ended the connection inside the handshake"));
-                    }
-                }
-            }
-            self.feed_one_record();
-        }
-        if let Ok(known) = self.driver.attributes() {
-            let resumed = if known.session_info().resumed { ", resumed" } else { "" };
-            let name = crate::report::protocol_name(known.protocol());
-            self.log
-                .add(Who::Note, format!("handshake done: {name} {}{resumed}", known.cipher_suite().name()));
-        }
-        Ok(())
-    }
-
-    /// Sends the ClientHello and takes in the server's first record, with which its keys are known.
-    pub(super) async fn hello(&mut self, setup: &Setup) -> Result<(), NoConnection> {
-        self.driver.advance().map_err(|error| failed_handshake(&error))?;
-        self.flush().await;
-        self.log.add(Who::Us, "ClientHello");
-        let deadline = Instant::now() + setup.connect_time();
-        while self.first_record_len().is_none() {
-            match timeout_at(deadline, self.receive()).await {
-                Ok(Received::Bytes) => {}
-                _ => return Err(no_handshake("no ServerHello came")),
-            }
-        }
-        self.feed_one_record();
-        self.log.add(Who::Peer, "its first handshake record");
-        self.driver.advance().map_err(|error| failed_handshake(&error))?;
-        Ok(())
-    }
-
     pub(super) fn seen(&self) -> Seen {
         let mut seen = self.seen.clone();
         seen.waited = self.mark.elapsed();
@@ -229,6 +75,11 @@ impl Wire {
 
     pub(super) fn driver_mut(&mut self) -> &mut Driver {
         &mut self.driver
+    }
+
+    /// Data that has come does not count from now on. How many bytes it was.
+    pub(super) fn forget_data(&mut self) -> u64 {
+        std::mem::take(&mut self.seen.data)
     }
 
     /// From now on what comes is an HTTP response.
@@ -277,7 +128,9 @@ impl Wire {
     pub(super) async fn send_in_pieces(&mut self, bytes: &[u8], what: &str) {
         self.log.add(Who::Us, format!("{what} ({0} bytes in {0} segments)", bytes.len()));
         for byte in bytes {
-            self.write(&[*byte]).await;
+            if !self.write(&[*byte]).await {
+                break;
+            }
             sleep(PIECE_PAUSE).await;
         }
         self.mark = Instant::now();
@@ -298,7 +151,7 @@ impl Wire {
     pub(super) async fn until_end(&mut self) -> Seen {
         let silence = self.silence;
         self.read_while(silence, |_| true).await;
-        if self.seen.end == End::Open {
+        if self.seen.end == End::Open && !self.seen.endless {
             let silent = match self.seen.close {
                 Some(_) => "no FIN behind the close_notify",
                 None => "nothing more in time",
@@ -321,10 +174,10 @@ impl Wire {
         self.seen()
     }
 
-    /// Reads until at least so many bytes of data have come, or as [`Wire::until_end`].
+    /// Reads until at least so many bytes of data or a whole response have come, or as [`Wire::until_end`].
     pub(super) async fn until_data(&mut self, bytes: u64) -> Seen {
         let silence = self.silence;
-        self.read_while(silence, |wire| wire.seen.data < bytes).await;
+        self.read_while(silence, |wire| wire.seen.data < bytes && !wire.is_response_complete()).await;
         self.seen()
     }
 
@@ -336,6 +189,7 @@ impl Wire {
 
     /// Reads raw bytes until the end, for a connection whose handshake will never be done.
     pub(super) async fn until_raw_end(&mut self) -> Seen {
+        let over = Instant::now() + self.silence * (1 + READ_SILENCES);
         loop {
             while let Some(len) = self.first_record_len() {
                 let record: Vec<u8> = self.input.drain(..len).collect();
@@ -356,6 +210,7 @@ impl Wire {
                 }
             }
             match timeout(self.silence, self.receive()).await {
+                Ok(Received::Bytes) if self.is_endless(over) => break,
                 Ok(Received::Bytes) => {}
                 Ok(Received::End) => break,
                 Err(_) => {
@@ -372,9 +227,10 @@ impl Wire {
     }
 
     async fn read_while(&mut self, silence: Duration, wanted: impl Fn(&Self) -> bool) {
+        let over = Instant::now() + silence + self.silence * READ_SILENCES;
         loop {
             self.process();
-            if !wanted(self) || self.seen.end != End::Open {
+            if !wanted(self) || self.seen.end != End::Open || self.is_endless(over) {
                 return;
             }
             let patience = if self.seen.close.is_some() { silence.min(FIN_TIME) } else { silence };
@@ -382,6 +238,16 @@ impl Wire {
                 return;
             }
         }
+    }
+
+    /// Whether the server has been sending for longer than anybody reads.
+    fn is_endless(&mut self, over: Instant) -> bool {
+        if Instant::now() < over {
+            return false;
+        }
+        self.log.add(Who::Note, "it still sends; the time for reading is over");
+        self.seen.endless = true;
+        true
     }
 
     /// One read of the socket.
@@ -495,9 +361,9 @@ impl Wire {
     /// The type of the message in an opened record: the plaintext lies where the ciphertext was, in TLS 1.3 with its type behind it.
     fn handshake_message(&self, record: &[u8], decrypted: &Decrypted) -> Option<u8> {
         const HANDSHAKE: u8 = 22;
-        let is_handshake = match record.first()? {
-            &HANDSHAKE => true,
-            &APPLICATION_DATA => {
+        let is_handshake = match *record.first()? {
+            HANDSHAKE => true,
+            APPLICATION_DATA => {
                 let inner = record.get(HEADER_LEN..record.len().checked_sub(TAG_LEN)?)?;
                 inner.iter().rev().find(|byte| **byte != 0) == Some(&HANDSHAKE)
             }
@@ -513,34 +379,16 @@ impl Wire {
         (self.input.len() >= len).then_some(len)
     }
 
-    /// Gives the driver one record and not a byte more, so that what follows the handshake stays here.
-    fn feed_one_record(&mut self) {
-        let Some(len) = self.first_record_len() else { return };
-        let record: Vec<u8> = self.input.drain(..len).collect();
-        self.pieces = u32::from(!self.input.is_empty());
-        let mut rest = record.as_slice();
-        while !rest.is_empty() {
-            let space = self.driver.receive_space();
-            let n = rest.len().min(space.len());
-            if n == 0 {
-                return;
-            }
-            let (now, later) = rest.split_at(n);
-            space.get_mut(..n).unwrap_or_default().copy_from_slice(now);
-            self.driver.received(n);
-            rest = later;
-        }
-    }
-
     /// Sends what the driver has, without a line of evidence.
     async fn flush(&mut self) {
         let bytes = self.take_transmit();
         self.write(&bytes).await;
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    /// Says whether all of it could be sent.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
         match timeout(self.silence, self.socket.write_all(bytes)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => {
                 self.log.add(Who::Note, format!("sending failed: {error}"));
                 // What was received is read all the same; a reset that a write has met is not told again by a read.
@@ -549,6 +397,7 @@ impl Wire {
             }
             Err(_) => self.log.add(Who::Note, "the server takes no more bytes"),
         }
+        false
     }
 
     /// Behind a reset that a write has met, reading gives what had arrived and then zero, which is no FIN.
@@ -578,40 +427,7 @@ impl Wire {
     }
 }
 
-/// How much the server may send before this side reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Window {
-    Default,
-    Small,
-}
-
 enum Received {
     Bytes,
     End,
-}
-
-async fn open(host: &str, port: u16, window: Window) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in lookup_host((host, port)).await? {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if window == Window::Small {
-            socket.set_recv_buffer_size(SMALL_WINDOW)?;
-        }
-        match socket.connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
-}
-
-fn no_handshake(what: &str) -> NoConnection {
-    NoConnection { what: what.to_owned(), cause: Cause::Refused }
-}
-
-fn failed_handshake(error: &Error) -> NoConnection {
-    match error.received_alert() {
-        Some(alert) => no_handshake(&format!("the server refuses the handshake: alert {alert}")),
-        None => NoConnection { what: format!("no connection: {error}"), cause: Cause::Here(error.status()) },
-    }
 }

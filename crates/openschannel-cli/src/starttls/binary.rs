@@ -22,13 +22,20 @@ pub(super) fn xmpp_opening(name: &str) -> Vec<u8> {
 
 impl Talk for Xmpp {
     fn hear(&mut self, bytes: &[u8]) -> Result<(usize, Reply), Refusal> {
-        let text = String::from_utf8_lossy(bytes);
+        // The stream is UTF-8 (RFC 6120 section 11.6); a character may still lack its last bytes.
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if error.error_len().is_none() => {
+                std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+            }
+            Err(_) => return Err(Refusal::Answered(String::from_utf8_lossy(bytes).into_owned())),
+        };
         if text.contains("<stream:error") || text.contains("<failure") {
-            return Err(Refusal::Answered(text.into_owned()));
+            return Err(Refusal::Answered(text.to_owned()));
         }
         if self.asked {
             let Some(begin) = text.find("<proceed") else { return Ok((0, Reply::More)) };
-            return match end_of_element(&text, begin, "</proceed>") {
+            return match end_of_element(text, begin, "</proceed>") {
                 Some(end) => Ok((end, Reply::Go)),
                 None => Ok((0, Reply::More)),
             };

@@ -80,7 +80,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOffered => f.write_str("the server does not offer TLS"),
-            Self::Answered(text) => write!(f, "the server answered `{}`", text.escape_default()),
+            Self::Answered(text) => write!(f, "the server answered `{}`", in_one_line(text)),
             Self::Behind(bytes) => write!(
                 f,
                 "{bytes} unprotected bytes came behind the server's go-ahead, where TLS was to begin"
@@ -123,9 +123,13 @@ pub(crate) async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// One line for the evidence.
 fn shown(bytes: &[u8]) -> String {
+    format!("plaintext `{}` ({} bytes)", in_one_line(&String::from_utf8_lossy(bytes)), bytes.len())
+}
+
+/// Nothing of what a peer says reaches a terminal as it is, nor without end.
+pub(crate) fn in_one_line(text: &str) -> String {
     const LEN: usize = 200;
-    let text: String = String::from_utf8_lossy(bytes).trim_end().escape_default().take(LEN).collect();
-    format!("plaintext `{text}` ({} bytes)", bytes.len())
+    text.trim_end().escape_default().take(LEN).collect()
 }
 
 /// What the dialogue wants.

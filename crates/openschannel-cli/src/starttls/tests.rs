@@ -170,12 +170,44 @@ fn nothing_unprotected_passes_behind_the_go_ahead() {
                 (b"220 go\r\n250 injected\r\n", b""),
             ],
         ),
+        (
+            Protocol::Xmpp,
+            &[
+                (b"", xmpp_opening()),
+                (
+                    b"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>",
+                    b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+                ),
+                (b"<proceed/>\r\n<message/>", b""),
+            ],
+        ),
         (Protocol::Postgres, &[(b"", &binary::POSTGRES_SSL_REQUEST), (b"SE", b"")]),
         (Protocol::Pop3, &[(b"+OK\r\n", b"STLS\r\n"), (b"+OK\r\n+", b"")]),
     ];
     for (protocol, script) in scripts {
         assert!(matches!(play(*protocol, script, false), Err(Refusal::Behind(_))), "{protocol}");
     }
+}
+
+#[test]
+fn an_xmpp_stream_that_is_no_utf8_hides_nothing_behind_its_go_ahead() {
+    let features: &[u8] =
+        b"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>";
+    let start: &[u8] = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+    // As a replacement character each of the two has three bytes: more than what was injected behind.
+    let script: Script<'_> = &[(b"", xmpp_opening()), (features, start), (b"\xff\xff<proceed/>evil", b"")];
+    assert!(matches!(play(Protocol::Xmpp, script, false), Err(Refusal::Answered(_))));
+    let script: Script<'_> =
+        &[(b"", xmpp_opening()), (features, start), ("<!-- \u{20ac} --><proceed/>".as_bytes(), b"")];
+    for bytewise in [false, true] {
+        play(Protocol::Xmpp, script, bytewise).unwrap();
+    }
+}
+
+#[test]
+fn what_a_server_says_is_shown_escaped_and_cut() {
+    let text = Refusal::Answered(format!("\x1b]0;title\x07{}", "x".repeat(5_000))).to_string();
+    assert!(text.contains("\\u{1b}]0;title\\u{7}") && text.len() < 300, "{text}");
 }
 
 #[test]

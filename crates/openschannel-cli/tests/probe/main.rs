@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod hostile;
 mod misbehave;
 mod own;
 mod peer;
@@ -37,11 +38,11 @@ const IDS: [&str; 16] = [
     "resumption-after-cut",
 ];
 
-/// Long enough for an answer on a machine that does something else too, where an answer is due.
+/// Long enough for an answer on a machine that does something else too, where one is due.
 const PATIENT: [&str; 4] = ["--timeout", "20", "--idle-limit", "0"];
 
 /// For servers that do not answer, where nobody minds how late the others do.
-const IMPATIENT: [&str; 4] = ["--timeout", "0.5", "--idle-limit", "0"];
+const IMPATIENT: [&str; 4] = ["--timeout", "1", "--idle-limit", "0"];
 
 /// The program, asked about localhost.
 fn probe(port: u16, ca: &str, arguments: &[&str]) -> Output {

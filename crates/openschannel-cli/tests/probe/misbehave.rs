@@ -1,7 +1,7 @@
 //! Every mode of `serve --misbehave` is found, in both versions and whatever is served.
 
 use super::common::{Served, noise};
-use super::{IMPATIENT, all, finding, report, verdict, with_verdict};
+use super::{IMPATIENT, PATIENT, all, finding, report, verdict, with_verdict};
 
 /// What probe is to make of a mode.
 struct Expected {
@@ -23,7 +23,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "fin",
         serve: &[],
-        probe: &IMPATIENT,
+        probe: &PATIENT,
         found: &[
             ("answers-close", "tolerable", "FIN without close_notify"),
             ("ends-connection-close", "bad", "FIN without close_notify"),
@@ -36,7 +36,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "rst",
         serve: &[],
-        probe: &IMPATIENT,
+        probe: &PATIENT,
         found: &[
             ("answers-close", "bad", "RST without close_notify"),
             ("ends-connection-close", "bad", "RST without close_notify"),
@@ -52,14 +52,13 @@ const EXPECTED: [Expected; 9] = [
             ("answers-close", "bad", SILENCE),
             ("ends-connection-close", "bad", SILENCE),
             ("ends-bad-request", "bad", SILENCE),
-            ("half-close-small", "tolerable", SILENCE),
         ],
         grade: "F",
     },
     Expected {
         mode: "fatal-close",
         serve: &[],
-        probe: &IMPATIENT,
+        probe: &PATIENT,
         found: &[
             ("answers-close", "tolerable", "close_notify of level fatal, then FIN"),
             ("ends-connection-close", "tolerable", "close_notify of level fatal, then FIN"),
@@ -70,7 +69,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "data-after-close",
         serve: &[],
-        probe: &IMPATIENT,
+        probe: &PATIENT,
         found: &[
             ("answers-close", "bad", "behind the close_notify"),
             ("ends-connection-close", "bad", "behind the close_notify"),
@@ -83,8 +82,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "split-close",
         serve: &[],
-        // Its bytes come 10 ms apart, and each is waited for.
-        probe: &["--timeout", "20", "--idle-limit", "0"],
+        probe: &PATIENT,
         found: &[
             ("answers-close", "tolerable", "pieces"),
             ("ends-connection-close", "tolerable", "pieces"),
@@ -95,7 +93,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "close-in-record",
         serve: &[],
-        probe: &IMPATIENT,
+        probe: &PATIENT,
         found: &[
             ("answers-close", "bad", "FIN in the middle of a record"),
             ("ends-connection-close", "bad", "FIN in the middle of a record"),
@@ -117,7 +115,7 @@ const EXPECTED: [Expected; 9] = [
     Expected {
         mode: "late-close",
         serve: &["--misbehave-time", "1.2"],
-        probe: &["--timeout", "20", "--idle-limit", "0"],
+        probe: &PATIENT,
         found: &[
             ("answers-close", "tolerable", "close_notify after "),
             ("ends-connection-close", "tolerable", "close_notify after "),
@@ -132,7 +130,7 @@ fn every_mode_is_found_behind_http() {
     std::fs::write(directory.path().join("index.html"), "<html>hello</html>").unwrap();
     std::fs::write(directory.path().join("large.bin"), noise(1 << 20)).unwrap();
     let www = ["--www", directory.path().to_str().unwrap()];
-    for expected in &EXPECTED {
+    each(|expected| {
         let (report, exit) = asked(expected, &www, &["--http", "/large.bin"]);
         for (id, wanted, part) in expected.found {
             check(expected, &report, id, wanted, part);
@@ -145,28 +143,37 @@ fn every_mode_is_found_behind_http() {
             _ => 13,
         };
         assert_eq!(exit, code, "{}", expected.mode);
-    }
+    });
 }
 
 #[test]
 fn every_mode_is_found_without_http() {
-    for expected in &EXPECTED {
+    each(|expected| {
         let (report, _) = asked(expected, &["--echo"], &["--no-http"]);
         let (id, wanted, part) = expected.found[0];
         check(expected, &report, id, wanted, part);
-    }
+    });
 }
 
 #[test]
 fn an_honest_end_is_no_worse_for_its_neighbours() {
     // What a mode does at the end of a connection says nothing of how the server takes what is sent to it.
     let served = Served::start(&["--echo", "--misbehave", "fatal-close"]);
-    let arguments = ["--timeout", "20", "--idle-limit", "0", "--no-http"];
+    let arguments = [&PATIENT[..], &["--no-http"]].concat();
     let (report, exit) = report(served.port, served.ca.to_str().unwrap(), &arguments);
     let tolerable = ["answers-close tls1.2", "answers-close tls1.3"].map(str::to_owned);
     assert_eq!(with_verdict(&report, "tolerable"), tolerable.into(), "{}", all(&report));
     assert!(with_verdict(&report, "bad").is_empty(), "{}", all(&report));
     assert_eq!(exit, 0);
+}
+
+/// All modes side by side: most of the time they wait.
+fn each(check: impl Fn(&Expected) + Sync) {
+    std::thread::scope(|scope| {
+        for expected in &EXPECTED {
+            scope.spawn(|| check(expected));
+        }
+    });
 }
 
 fn asked(expected: &Expected, service: &[&str], http: &[&str]) -> (serde_json::Value, i32) {

@@ -78,7 +78,14 @@ impl Server {
 pub(crate) fn end_in_order(stream: &mut Stream) {
     let mut buffer = [0; 4096];
     while matches!(stream.read(&mut buffer), Ok(1..)) {}
+    end_first(stream);
+}
+
+/// Closes, and reads what comes behind the client's end too: unread, it would turn the end into a reset.
+pub(crate) fn end_first(stream: &mut Stream) {
     stream.close_write().ok();
+    let mut buffer = [0; 4096];
+    while matches!(stream.get_mut().read(&mut buffer), Ok(1..)) {}
 }
 
 /// Reads one request's head; whether there was one.

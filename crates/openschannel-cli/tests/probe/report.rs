@@ -40,6 +40,27 @@ fn the_json_is_what_is_documented() {
 }
 
 #[test]
+fn the_page_explains_every_question_and_field() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/probe.md")).unwrap();
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    for id in IDS {
+        let explained = headings.iter().filter(|heading| heading.split(", ").any(|part| part == id)).count();
+        assert_eq!(explained, 1, "{id}");
+    }
+    let example = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let served = Served::start(&["--echo"]);
+    let (report, _) =
+        ask(served.port, served.ca.to_str().unwrap(), &[&IMPATIENT[..], &["--no-http"]].concat());
+    assert_eq!(sorted_keys(&example), sorted_keys(&report));
+    let first = |report: &Value| report["questions"][0].clone();
+    for field in ["", "/rule", "/evidence/0"] {
+        let keys = |report: &Value| sorted_keys(first(report).pointer(field).unwrap());
+        assert_eq!(keys(&example), keys(&report), "{field}");
+    }
+}
+
+#[test]
 fn evidence_says_who_sent_what() {
     let served = Served::start(&["--echo"]);
     let (report, _) = ask(served.port, served.ca.to_str().unwrap(), &[&PATIENT[..], &["--no-http"]].concat());
@@ -77,7 +98,7 @@ fn people_get_a_table_without_colour_in_a_pipe() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let row = text.lines().find(|line| line.starts_with("answers a close_notify ")).unwrap();
     assert_eq!(row.split_whitespace().skip(3).collect::<Vec<_>>(), ["tolerable", "tolerable"], "{text}");
-    assert!(text.contains("\nGrade A\n"), "{text}");
+    assert!(text.contains("\nGrade A, from 10 of 16 questions\n"), "{text}");
     assert!(text.contains("tolerable: answers a close_notify (answers-close, TLS 1.2, TLS 1.3)\n"), "{text}");
     assert!(text.contains("RFC 5246 section 7.2.1: ") && text.contains("RFC 8446 section 6.1: "), "{text}");
     assert!(text.contains("it needs HTTP: --no-http"), "{text}");

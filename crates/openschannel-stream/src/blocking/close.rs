@@ -7,11 +7,14 @@ use super::{TlsStream, Transport, shut};
 use crate::close::{
     Begun, CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
 };
-use crate::error::is_retry;
+use crate::error::{is_retry, refused};
 
 /// How long sending waits for room before it looks whether the peer waits for it to read: short beside a round trip's worth of
 /// patience, long beside a system call.
 const TURN: Duration = Duration::from_millis(20);
+
+/// How often is read before sending has its turn again: about a mebibyte, so that a peer that sends and sends does not have it all.
+const READS_A_TURN: usize = 16;
 
 /// The shortest timeout that is set on a transport: zero would stand for none, and clocks of sockets are coarse.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -32,7 +35,8 @@ impl<S: Transport> TlsStream<S> {
     /// thrown away and counted. The socket may be dropped afterwards.
     ///
     /// It does not wait for longer than the budget, not for a peer that takes nothing either, whatever timeouts the transport has;
-    /// they are set back. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
+    /// they are set back. A transport of one's own that goes on blocking behind [`Transport::set_read_timeout`] and
+    /// [`Transport::set_write_timeout`] cannot be held to it. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
     /// first call.
     ///
     /// # Errors
@@ -41,8 +45,8 @@ impl<S: Transport> TlsStream<S> {
     /// [`Transport::set_read_timeout`] and [`Transport::set_write_timeout`].
     pub fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
         let budget = budget.into();
-        let mut closing = self.begun_or_new(Begun::Close);
         let timeout = self.transport.write_timeout()?;
+        let mut closing = self.begun_or_new(Begun::Close);
         let sent = self.send_end(&mut closing, budget);
         // A transport that is gone may refuse; it then does not wait either.
         self.transport.set_write_timeout(timeout).ok();
@@ -80,7 +84,7 @@ impl<S: Transport> TlsStream<S> {
     }
 
     fn shut_transport(&mut self) -> io::Result<()> {
-        shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.note_reset(error))
+        shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
     }
 
     /// The stages Send and Shut.
@@ -90,10 +94,10 @@ impl<S: Transport> TlsStream<S> {
         budget: CloseBudget,
     ) -> io::Result<Option<CloseLimit>> {
         if closing.stage == Stage::Send {
-            let mut sent = closing.queue_close(&mut self.driver);
+            let mut sent = self.driver.close_write().map_err(refused);
             while sent.is_ok() {
                 let left = remaining(closing, budget);
-                self.transport.set_write_timeout(Some(left.clamp(MOMENT, TURN)))?;
+                unless_gone(self.transport.set_write_timeout(Some(left.clamp(MOMENT, TURN))))?;
                 let asked = Instant::now();
                 match self
                     .send_once()
@@ -104,11 +108,12 @@ impl<S: Transport> TlsStream<S> {
                     Ok(false) => break,
                     Err(error) if is_retry(&error) => {
                         let waited = has_waited(asked, left.clamp(MOMENT, TURN));
-                        self.make_room(closing, budget)?;
+                        let received = self.make_room(closing, budget)?;
                         if remaining(closing, budget).is_zero() {
                             return Ok(Some(CloseLimit::Time));
                         }
-                        if !waited {
+                        // As long as something comes its owner is not asked to wait: of what has come already it may hear nothing.
+                        if !waited && received == 0 {
                             return Err(error);
                         }
                     }
@@ -116,8 +121,15 @@ impl<S: Transport> TlsStream<S> {
                 }
             }
             match sent {
-                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
+                Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
+                Err(error) => {
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
+                }
             }
             closing.stage = Stage::Shut;
         }
@@ -130,7 +142,14 @@ impl<S: Transport> TlsStream<S> {
                         Err(error)
                     };
                 }
-                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
+                Err(error) => {
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
+                }
                 Ok(()) => {}
             }
             closing.stage = Stage::Read;
@@ -138,19 +157,26 @@ impl<S: Transport> TlsStream<S> {
         Ok(None)
     }
 
-    /// Sending waits: perhaps for a peer that does not read before it has written.
-    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<()> {
-        if !self.driver.is_established() || closing.received >= budget.bytes {
-            return Ok(());
+    /// Sending waits: perhaps for a peer that does not read before it has written. Says how much it had.
+    fn make_room(&mut self, closing: &mut Closing<Instant>, budget: CloseBudget) -> io::Result<u64> {
+        if !self.driver.is_established() {
+            return Ok(0);
         }
-        if take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ()) == Wanted::Input {
-            let timeout = self.transport.read_timeout()?;
-            self.transport.set_read_timeout(Some(MOMENT))?;
-            let received = self.receive();
-            self.transport.set_read_timeout(timeout).ok();
-            closing.received += received.unwrap_or(0) as u64;
+        let before = closing.received;
+        let timeout = self.transport.read_timeout()?;
+        unless_gone(self.transport.set_read_timeout(Some(MOMENT)))?;
+        for _ in 0..READS_A_TURN {
+            let wanted = take_in(&mut self.driver, &mut self.incoming.discarded, &mut |_| ());
+            if wanted != Wanted::Input || closing.received >= budget.bytes {
+                break;
+            }
+            match self.receive() {
+                Ok(0) | Err(_) => break,
+                Ok(n) => closing.received += n as u64,
+            }
         }
-        Ok(())
+        self.transport.set_read_timeout(timeout).ok();
+        Ok(closing.received - before)
     }
 
     /// The stage Read, and the report.
@@ -162,12 +188,11 @@ impl<S: Transport> TlsStream<S> {
         deliver: &mut impl FnMut(&[u8]),
     ) -> io::Result<CloseReport> {
         let limit = match sent {
-            Ok(None) => {
-                let timeout = self.transport.read_timeout()?;
+            Ok(None) => self.transport.read_timeout().and_then(|timeout| {
                 let read = self.read_to_end(&mut closing, budget, deliver);
                 self.transport.set_read_timeout(timeout).ok();
                 read
-            }
+            }),
             other => other,
         };
         let limit = match limit {
@@ -206,7 +231,7 @@ impl<S: Transport> TlsStream<S> {
                 return Ok(limit.filter(|_| wanted != Wanted::Leftovers));
             }
             let timeout = if wanted == Wanted::Leftovers { MOMENT } else { left.max(MOMENT) };
-            self.transport.set_read_timeout(Some(timeout))?;
+            unless_gone(self.transport.set_read_timeout(Some(timeout)))?;
             let asked = Instant::now();
             let read = match wanted {
                 Wanted::Input => self.receive(),
@@ -226,6 +251,11 @@ impl<S: Transport> TlsStream<S> {
 
 fn remaining(closing: &Closing<Instant>, budget: CloseBudget) -> Duration {
     budget.time.saturating_sub(closing.began.elapsed())
+}
+
+/// A socket of macOS takes no option any more once both its directions have ended. It does not wait either.
+fn unless_gone(set: io::Result<()>) -> io::Result<()> {
+    set.or_else(|error| if error.kind() == ErrorKind::InvalidInput { Ok(()) } else { Err(error) })
 }
 
 /// Whether a transport that gave up has waited for the timeout that was set. One that has not does not block: it is its owner who

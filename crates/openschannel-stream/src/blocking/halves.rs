@@ -1,13 +1,13 @@
 //! The two directions of a stream, for two threads.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 
-use crate::Truncation;
-use crate::directions::{Incoming, Outgoing};
+use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
 use crate::error::{alike, failed, is_retry, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
-use crate::split::{Parts, SplitError, SplitTransport, reunite};
+use crate::split::{Parts, SplitError, SplitTransport, accessors, reunite};
 
 use super::{TlsStream, Transport, flush, receive, send_once, shut};
 
@@ -30,6 +30,7 @@ pub struct WriteHalf<W> {
     transport: W,
     driver: SendDriver,
     outgoing: Outgoing,
+    reset: Arc<Reset>,
 }
 
 /// The halves of a [`TlsStream`] over `S`.
@@ -47,7 +48,7 @@ impl<S: SplitTransport> TlsStream<S> {
         let Self { transport, driver, incoming, outgoing, send_error, closing } = self;
         let (error, transport, driver) = match &send_error {
             _ if !driver.is_established() => (unfinished(), transport, driver),
-            // The rest of the handshake is missing on the wire.
+            // Something is missing on the wire.
             Some(error) => (alike(error), transport, driver),
             None => match transport.split() {
                 Err(refused) => {
@@ -57,9 +58,10 @@ impl<S: SplitTransport> TlsStream<S> {
                 Ok((read, write)) => {
                     // Nothing but an unfinished handshake refuses.
                     let (send, receive) = driver.split().expect("the handshake is finished");
+                    let reset = Arc::clone(&incoming.reset);
                     return Ok((
                         ReadHalf { transport: read, driver: receive, incoming },
-                        WriteHalf { transport: write, driver: send, outgoing },
+                        WriteHalf { transport: write, driver: send, outgoing, reset },
                     ));
                 }
             },
@@ -76,7 +78,7 @@ impl<S: SplitTransport> TlsStream<S> {
         write: WriteHalf<S::WriteHalf>,
     ) -> Result<Self, Box<Halves<S>>> {
         let ReadHalf { transport: reader, driver: receive, incoming } = read;
-        let WriteHalf { transport: writer, driver: send, outgoing } = write;
+        let WriteHalf { transport: writer, driver: send, outgoing, reset } = write;
         match reunite(Parts { reader, writer, send, receive }) {
             Ok((transport, driver)) => {
                 Ok(Self { transport, driver, incoming, outgoing, send_error: None, closing: None })
@@ -85,44 +87,14 @@ impl<S: SplitTransport> TlsStream<S> {
                 let Parts { reader, writer, send, receive } = *parts;
                 Err(Box::new((
                     ReadHalf { transport: reader, driver: receive, incoming },
-                    WriteHalf { transport: writer, driver: send, outgoing },
+                    WriteHalf { transport: writer, driver: send, outgoing, reset },
                 )))
             }
         }
     }
 }
 
-impl<R> ReadHalf<R> {
-    /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
-    pub fn driver(&self) -> &ReceiveDriver {
-        &self.driver
-    }
-
-    /// As [`ReadHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut ReceiveDriver {
-        &mut self.driver
-    }
-
-    /// What a transport's end without a close_notify means to readers.
-    pub fn truncation(&self) -> Truncation {
-        self.incoming.truncation
-    }
-
-    /// As [`TlsStream::set_truncation`].
-    pub fn set_truncation(&mut self, truncation: Truncation) {
-        self.incoming.truncation = truncation;
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &R {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes read from it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut R {
-        &mut self.transport
-    }
-}
+accessors!();
 
 impl<R: Read> BufRead for ReadHalf<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
@@ -158,29 +130,6 @@ impl<R: Read> Read for ReadHalf<R> {
     }
 }
 
-impl<W> WriteHalf<W> {
-    /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
-    /// write or flush.
-    pub fn driver(&self) -> &SendDriver {
-        &self.driver
-    }
-
-    /// As [`WriteHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut SendDriver {
-        &mut self.driver
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &W {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes written to it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut W {
-        &mut self.transport
-    }
-}
-
 impl<W: Write> WriteHalf<W> {
     /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
     ///
@@ -189,12 +138,14 @@ impl<W: Write> WriteHalf<W> {
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.driver.close_write().map_err(refused)?;
         self.flush()?;
-        self.outgoing.close_sent |= self.driver.close_sent();
+        self.outgoing.note_close(self.driver.close_sent());
         Ok(())
     }
 
     fn send(&mut self) -> io::Result<()> {
-        while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)? {}
+        while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.reset.note(error))?
+        {}
         Ok(())
     }
 }
@@ -206,7 +157,7 @@ impl<W: Transport> WriteHalf<W> {
     /// The transport's. That it is not connected any more is none.
     pub fn close_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
-        shut(&mut self.transport, &mut self.outgoing)
+        shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }
 
@@ -235,6 +186,6 @@ impl<W: Write> Write for WriteHalf<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.driver.catch_up();
         self.send()?;
-        flush(&mut self.transport, &mut self.outgoing)
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }

@@ -130,8 +130,8 @@ impl Guard {
 
     async fn reached(&self, phase: Phase) {
         let mut watched = self.phase.clone();
-        if watched.wait_for(|now| *now >= phase).await.is_err() {
-            // Whoever could ask is gone: nobody will.
+        if watched.wait_for(|now| *now >= phase).await.is_err() && *watched.borrow() < Phase::LastWord {
+            // Whoever could ask is gone: nobody will. But he who goes between the last word and the end takes the time with him.
             std::future::pending::<()>().await;
         }
     }

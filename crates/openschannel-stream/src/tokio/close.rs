@@ -12,6 +12,7 @@ use super::{Sender, TlsStream};
 use crate::close::{
     Begun, CloseBudget, CloseLimit, CloseReport, Closing, DISCARDED_AT_ONCE, Stage, Wanted, take_in,
 };
+use crate::error::refused;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Closes the connection and destroys nothing: sends what waits and the close_notify, ends the transport's sending direction, and
@@ -26,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// all the same. That only the close_notify could not be sent, to a peer that had closed, is none.
     ///
     /// # Panics
-    /// As [`tokio::time::sleep`](::tokio::time::sleep), without such a runtime.
+    /// As [`::tokio::time::sleep`], without such a runtime.
     pub async fn close(&mut self, budget: impl Into<CloseBudget>) -> io::Result<CloseReport> {
         let budget = budget.into();
         let began = self.closing.get_or_insert_with(|| Closing::new(Instant::now(), Begun::Close)).began;
@@ -86,19 +87,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// The stages Send and Shut.
     fn poll_send_end(&mut self, cx: &mut Context<'_>, closing: &mut Closing<Instant>) -> Poll<()> {
         if closing.stage == Stage::Send {
-            let sent = match closing.queue_close(&mut self.driver) {
+            let sent = match self.driver.close_write().map_err(refused) {
                 Ok(()) => ready!(self.poll_send(cx, Sender::Writer)),
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(()) => self.outgoing.close_sent |= self.driver.closing_report().close_sent,
-                Err(error) => closing.sending_failed(error, &self.driver, self.outgoing.unflushed),
+                Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
+                Err(error) => {
+                    closing.sending_failed(
+                        error,
+                        &self.driver,
+                        self.outgoing.unflushed,
+                        &mut self.send_error,
+                    );
+                }
             }
             closing.stage = Stage::Shut;
         }
         if closing.stage == Stage::Shut {
             if let Err(error) = ready!(self.poll_shut_transport(cx)) {
-                closing.sending_failed(error, &self.driver, self.outgoing.unflushed);
+                closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
             }
             closing.stage = Stage::Read;
         }

@@ -3,16 +3,16 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::Truncation;
-use crate::directions::{Incoming, Outgoing};
+use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
 use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
-use crate::split::{Parts, SplitError, SplitTransport, reunite};
+use crate::split::{Parts, SplitError, SplitTransport, accessors, reunite};
 
 use super::{TlsStream, poll_flush, poll_receive, poll_shut, poll_transmit};
 
@@ -35,6 +35,7 @@ pub struct WriteHalf<W> {
     transport: W,
     driver: SendDriver,
     outgoing: Outgoing,
+    reset: Arc<Reset>,
 }
 
 /// The halves of a [`TlsStream`] over `S`.
@@ -52,7 +53,7 @@ impl<S: SplitTransport> TlsStream<S> {
         let Self { transport, driver, incoming, outgoing, send_error, closing, .. } = self;
         let (error, transport, driver) = match &send_error {
             _ if !driver.is_established() => (unfinished(), transport, driver),
-            // The rest of the handshake is missing on the wire.
+            // Something is missing on the wire.
             Some(error) => (alike(error), transport, driver),
             None => match transport.split() {
                 Err(refused) => {
@@ -62,9 +63,10 @@ impl<S: SplitTransport> TlsStream<S> {
                 Ok((read, write)) => {
                     // Nothing but an unfinished handshake refuses.
                     let (send, receive) = driver.split().expect("the handshake is finished");
+                    let reset = Arc::clone(&incoming.reset);
                     return Ok((
                         ReadHalf { transport: read, driver: receive, incoming },
-                        WriteHalf { transport: write, driver: send, outgoing },
+                        WriteHalf { transport: write, driver: send, outgoing, reset },
                     ));
                 }
             },
@@ -85,7 +87,7 @@ impl<S: SplitTransport> TlsStream<S> {
         write: WriteHalf<S::WriteHalf>,
     ) -> Result<Self, Box<Halves<S>>> {
         let ReadHalf { transport: reader, driver: receive, incoming } = read;
-        let WriteHalf { transport: writer, driver: send, outgoing } = write;
+        let WriteHalf { transport: writer, driver: send, outgoing, reset } = write;
         match reunite(Parts { reader, writer, send, receive }) {
             Ok((transport, driver)) => Ok(Self {
                 transport,
@@ -100,44 +102,14 @@ impl<S: SplitTransport> TlsStream<S> {
                 let Parts { reader, writer, send, receive } = *parts;
                 Err(Box::new((
                     ReadHalf { transport: reader, driver: receive, incoming },
-                    WriteHalf { transport: writer, driver: send, outgoing },
+                    WriteHalf { transport: writer, driver: send, outgoing, reset },
                 )))
             }
         }
     }
 }
 
-impl<R> ReadHalf<R> {
-    /// The driver's half: how reading stands or has ended, how much was read, what was negotiated.
-    pub fn driver(&self) -> &ReceiveDriver {
-        &self.driver
-    }
-
-    /// As [`ReadHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut ReceiveDriver {
-        &mut self.driver
-    }
-
-    /// What a transport's end without a close_notify means to readers.
-    pub fn truncation(&self) -> Truncation {
-        self.incoming.truncation
-    }
-
-    /// As [`TlsStream::set_truncation`].
-    pub fn set_truncation(&mut self, truncation: Truncation) {
-        self.incoming.truncation = truncation;
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &R {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes read from it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut R {
-        &mut self.transport
-    }
-}
+accessors!();
 
 impl<R: AsyncRead + Unpin> ReadHalf<R> {
     fn poll_plaintext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,29 +161,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
     }
 }
 
-impl<W> WriteHalf<W> {
-    /// The driver's half: key updates, alerts, how much was written, what was negotiated. What it wants sent goes out with the next
-    /// write or flush.
-    pub fn driver(&self) -> &SendDriver {
-        &self.driver
-    }
-
-    /// As [`WriteHalf::driver`].
-    pub fn driver_mut(&mut self) -> &mut SendDriver {
-        &mut self.driver
-    }
-
-    /// The transport's half.
-    pub fn get_ref(&self) -> &W {
-        &self.transport
-    }
-
-    /// The transport's half. Bytes written to it are lost to the connection.
-    pub fn get_mut(&mut self) -> &mut W {
-        &mut self.transport
-    }
-}
-
 impl<W: AsyncWrite + Unpin> WriteHalf<W> {
     /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
     ///
@@ -232,14 +181,19 @@ impl<W: AsyncWrite + Unpin> WriteHalf<W> {
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
         ready!(self.poll_send(cx))?;
-        self.outgoing.close_sent |= self.driver.close_sent();
+        self.outgoing.note_close(self.driver.close_sent());
         Poll::Ready(Ok(()))
     }
 
     /// Sends everything that waits, and flushes the transport.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing))?;
-        poll_flush(cx, &mut self.transport, &mut self.outgoing)
+        ready!(self.poll_transmit(cx))?;
+        poll_flush(cx, &mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
+    }
+
+    fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.reset.note(error))
     }
 }
 
@@ -255,8 +209,7 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
                     return Poll::Ready(Err(refused(error)));
                 }
             };
-            let half = &mut *self;
-            let sent = poll_transmit(cx, &mut half.transport, &mut half.driver, &mut half.outgoing);
+            let sent = self.poll_transmit(cx);
             if let Poll::Ready(Err(error)) = sent {
                 return Poll::Ready(Err(error));
             }
@@ -276,6 +229,6 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_close_notify(cx))?;
         let half = &mut *self;
-        poll_shut(cx, &mut half.transport, &mut half.outgoing)
+        poll_shut(cx, &mut half.transport, &mut half.outgoing).map_err(|error| half.reset.note(error))
     }
 }

@@ -72,8 +72,6 @@ pub struct ClosingReport {
 #[repr(align(128))]
 pub(super) struct Shared {
     bits: AtomicU32,
-    /// KeyUpdates asked for and not yet seen: they are no flood.
-    updates_asked_for: AtomicU32,
     /// The session goes when the connection fails, whichever half finds it; [`None`] in TLS 1.3.
     ends_with_failure: Option<Resumption>,
 }
@@ -92,12 +90,14 @@ const REPLY_DUE: u32 = 1 << 4;
 const ALERT_OWED: u32 = 1 << 5;
 /// The sending half was consumed by its close: no token call will ever open the gate (sending half).
 const NO_TOKEN_CALLS: u32 = 1 << 6;
+/// The peer was asked for a KeyUpdate and has not sent one since (set by the sending half, taken by the receiving half).
+const UPDATE_ASKED: u32 = 1 << 7;
 const ALERT_SHIFT: u32 = 24;
 
 impl Shared {
     /// `session` is what a fatal alert ends (RFC 5246 section 7.2).
     pub(super) fn new(session: Option<Resumption>) -> Self {
-        Self { bits: AtomicU32::new(0), updates_asked_for: AtomicU32::new(0), ends_with_failure: session }
+        Self { bits: AtomicU32::new(0), ends_with_failure: session }
     }
 
     pub(super) fn state(&self) -> State {
@@ -185,22 +185,33 @@ impl Shared {
     }
 
     pub(super) fn is_reply_due(&self) -> bool {
-        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED) == REPLY_DUE
+        self.bits.load(Ordering::Acquire) & (REPLY_DUE | LOCAL_CLOSED | FAILED) == REPLY_DUE
     }
 
     pub(super) fn reply_done(&self) {
         self.clear(REPLY_DUE);
     }
 
-    pub(super) fn update_asked_for(&self) {
-        self.updates_asked_for.fetch_add(1, Ordering::AcqRel);
+    /// The peer is about to be asked for a KeyUpdate. False while an earlier wish waits for its answer: RFC 9846 section 4.7.3 forbids
+    /// to repeat it.
+    pub(super) fn ask_for_update(&self) -> bool {
+        self.bits.fetch_or(UPDATE_ASKED, Ordering::AcqRel) & UPDATE_ASKED == 0
     }
 
-    /// Whether a KeyUpdate that came was asked for.
+    /// A KeyUpdate has come, or the wish for one could not be sent: whether it was asked for. If so it is no flood.
     pub(super) fn take_asked_for_update(&self) -> bool {
-        self.updates_asked_for
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1))
-            .is_ok()
+        self.bits.fetch_and(!UPDATE_ASKED, Ordering::AcqRel) & UPDATE_ASKED != 0
+    }
+
+    /// Another one with the same bits; what a failure ends is the same session.
+    #[cfg(test)]
+    pub(super) fn fork(&self) -> Self {
+        Self { bits: AtomicU32::new(self.word()), ends_with_failure: self.ends_with_failure.clone() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn word(&self) -> u32 {
+        self.bits.load(Ordering::Acquire)
     }
 
     fn set(&self, bits: u32) {

@@ -48,3 +48,5 @@ pub struct ContextOptions {
 mod nonce_tests;
 #[cfg(test)]
 mod post_handshake_tests;
+#[cfg(test)]
+mod schedules_tests;

@@ -110,6 +110,7 @@ impl ReceiveHalf {
         let mut at = self.seen.as_ref().and_then(|seen| seen.starts(token)).unwrap_or(0);
         if at > 0 {
             self.seen = None;
+            self.inside_record = false;
         }
         loop {
             let rest = token.get(at..).unwrap_or_default();
@@ -132,6 +133,8 @@ impl ReceiveHalf {
                 return Ok(at);
             }
             self.seen = None;
+            // DecryptMessage may have been shown the front of it.
+            self.inside_record = false;
             self.push_handshake(record.get(opened.content).unwrap_or_default())?;
             let more = self.process_messages()?;
             wishes.renegotiate |= more.renegotiate;

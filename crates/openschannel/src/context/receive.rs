@@ -33,7 +33,7 @@ pub struct ReceiveHalf {
     mode: PostHandshake,
     read_end: ReadEnd,
     /// The caller holds the beginning of a record.
-    inside_record: bool,
+    pub(super) inside_record: bool,
     warnings: u32,
     empty_records: u32,
     /// KeyUpdates and refused renegotiations in a row.
@@ -45,6 +45,7 @@ pub struct ReceiveHalf {
 
 /// Tells one record from all others: its tag depends on its sequence number.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct SeenRecord {
     len: usize,
     tag: [u8; TAG_LEN],
@@ -134,6 +135,7 @@ impl ReceiveHalf {
         }
         if let Some(len) = self.seen.as_ref().and_then(|seen| seen.starts(buffer)) {
             self.seen = None;
+            self.inside_record = false;
             let header = self.opener.protection().header_len();
             return Ok(Decrypted {
                 status: SuccessStatus::Ok,
@@ -335,6 +337,10 @@ impl ReceiveHalf {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "schedules_tests/fork_receive.rs"]
+pub(super) mod fork;
 
 pub(super) fn framing_failure(error: FramingError) -> LocalFailure {
     match error {

@@ -577,6 +577,10 @@ impl SecurityContext {
     }
 }
 
+#[cfg(test)]
+#[path = "schedules_tests/fork_context.rs"]
+pub(super) mod fork;
+
 const UNFINISHED: &str = "the handshake is not finished";
 
 fn unfinished() -> Error {

@@ -47,6 +47,7 @@ pub struct SendHalf {
 
 /// The record that ended this half; given out again when it is asked for again (section 4.4 #16).
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub(super) struct StoredAlert {
     pub(super) alert: Alert,
     pub(super) record: Vec<u8>,
@@ -169,7 +170,8 @@ impl SendHalf {
         self.emit(alert, output)
     }
 
-    /// Sends a KeyUpdate and changes the sending key behind it.
+    /// Sends a KeyUpdate and changes the sending key behind it. As long as an earlier request waits for the peer's KeyUpdate, another one
+    /// goes out as update_not_requested (RFC 9846 section 4.7.3): the answer to the first serves both.
     ///
     /// # Errors
     /// SEC_E_UNSUPPORTED_FUNCTION in TLS 1.2; otherwise as [`SendHalf::encrypt`].
@@ -395,21 +397,22 @@ impl SendHalf {
         // Cleared first: a request that comes in between wants an answer of its own.
         let due = self.shared.is_reply_due();
         self.shared.reply_done();
-        let message: [u8; KEY_UPDATE_LEN] = [24, 0, 0, 1, u8::from(request == KeyUpdateRequest::Requested)];
+        let asks = request == KeyUpdateRequest::Requested && self.shared.ask_for_update();
+        let message: [u8; KEY_UPDATE_LEN] = [24, 0, 0, 1, u8::from(asks)];
         let len = match self.sealer.seal_copy(ContentType::HANDSHAKE, &message, out) {
             Ok(len) => len,
             Err(exhausted) => {
                 if due {
                     self.shared.owe_reply();
                 }
+                if asks {
+                    self.shared.take_asked_for_update();
+                }
                 return Err(exhausted);
             }
         };
         let material = secret.update().map_err(|_| Exhausted)?;
         self.sealer = Sealer::new(&material, 0).map_err(|_| Exhausted)?;
-        if request == KeyUpdateRequest::Requested {
-            self.shared.update_asked_for();
-        }
         Ok(len)
     }
 
@@ -450,6 +453,10 @@ impl SendHalf {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "schedules_tests/fork_send.rs"]
+pub(super) mod fork;
 
 fn exhausted(_: Exhausted) -> Error {
     Error::new(ErrorStatus::EncryptFailure)

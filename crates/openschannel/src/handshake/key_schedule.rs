@@ -50,6 +50,17 @@ impl TrafficSecret {
         self.key_material()
     }
 
+    /// Another one of the same generation: for tests that go on from one state in many ways.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        Self { suite: self.suite, secret: self.secret.clone() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.secret.to_vec()
+    }
+
     fn expander(&self) -> Box<dyn HkdfExpander> {
         let len = self.suite.common.hash_provider.output_len().min(MAX_HASH_LEN);
         self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(&self.secret[..len]))

@@ -34,6 +34,7 @@ pub(crate) struct MessageTooLong;
 
 /// Puts messages together that come in pieces or several at a time.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub(crate) struct Messages {
     buffer: Vec<u8>,
 }

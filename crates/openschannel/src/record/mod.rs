@@ -119,6 +119,11 @@ impl KeyMaterial {
         Ok(Self { protection, key: stored, iv: Zeroizing::new(*iv) })
     }
 
+    #[cfg(test)]
+    fn copy(&self) -> Self {
+        Self { protection: self.protection, key: self.key.clone(), iv: self.iv.clone() }
+    }
+
     fn aead_key(&self) -> Result<LessSafeKey, WrongKeyLength> {
         let key = self.key.get(..self.protection.key_len()).ok_or(WrongKeyLength)?;
         Ok(LessSafeKey::new(UnboundKey::new(self.protection.algorithm(), key).map_err(|_| WrongKeyLength)?))

@@ -16,6 +16,8 @@ pub(crate) struct Opener {
     iv: Zeroizing<[u8; NONCE_LEN]>,
     seq: u64,
     protection: Protection,
+    #[cfg(test)]
+    material: KeyMaterial,
 }
 
 /// A record that was opened where it lay.
@@ -42,7 +44,14 @@ pub(crate) enum OpenFailure {
 
 impl Opener {
     pub(crate) fn new(material: &KeyMaterial, seq: u64) -> Result<Self, WrongKeyLength> {
-        Ok(Self { key: material.aead_key()?, iv: material.iv.clone(), seq, protection: material.protection })
+        Ok(Self {
+            key: material.aead_key()?,
+            iv: material.iv.clone(),
+            seq,
+            protection: material.protection,
+            #[cfg(test)]
+            material: material.copy(),
+        })
     }
 
     pub(crate) fn protection(&self) -> Protection {
@@ -147,6 +156,19 @@ impl Opener {
         let mut nonce = *self.iv;
         nonce[NONCE_LEN - EXPLICIT_NONCE_LEN..].copy_from_slice(explicit);
         Some(nonce)
+    }
+}
+
+#[cfg(test)]
+impl Opener {
+    /// As the one of [`Sealer`](super::Sealer).
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(&self.material, self.seq).unwrap()
+    }
+
+    /// As the one of [`Sealer`](super::Sealer).
+    pub(crate) fn place(&self) -> ([u8; 8], u64) {
+        (super::tests::key_identity(&self.material), self.seq)
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Sealer {
     protection: Protection,
     #[cfg(test)]
     identity: [u8; 8],
+    #[cfg(test)]
+    material: KeyMaterial,
 }
 
 /// The sequence numbers of this key are used up, or a buffer does not have the length of the layout. Nothing was sealed.
@@ -31,6 +33,8 @@ impl Sealer {
             protection: material.protection,
             #[cfg(test)]
             identity: super::tests::key_identity(material),
+            #[cfg(test)]
+            material: material.copy(),
         })
     }
 
@@ -153,6 +157,19 @@ impl Sealer {
         #[cfg(test)]
         super::tests::note_sealed(self.identity, nonce);
         Ok((nonce, next))
+    }
+}
+
+#[cfg(test)]
+impl Sealer {
+    /// Another one at the same place: for tests that go on from one state in many ways.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(&self.material, self.seq).unwrap()
+    }
+
+    /// All there is to it: which key, and the next sequence number.
+    pub(crate) fn place(&self) -> ([u8; 8], u64) {
+        (self.identity, self.seq)
     }
 }
 

@@ -4,6 +4,7 @@ use openschannel::alert::{Alert, AlertDescription};
 
 use super::super::http::Persistence;
 use super::super::log::Who;
+use super::super::seen::Seen;
 use super::super::verdict::{Judgement, data_behind, fatal_alert as verdict, unread_download, unread_upload};
 use super::super::wire::{ALERT, APPLICATION_DATA, Window, Wire};
 use super::half_close::LARGE;
@@ -21,16 +22,23 @@ const LITTLE: u64 = 16 * 1024;
 
 pub(super) async fn data(asking: &Asking) -> Asked {
     let mut wire = Wire::connect(&asking.setup, asking.version, &asking.log).await?;
+    let greeting = take_greeting(asking, &mut wire).await;
     let mut both = wire.close();
     let request = asking.setup.small_request(Persistence::Close);
     let data = if asking.speaks_http() { request.as_slice() } else { DATA };
     both.extend(wire.forge(APPLICATION_DATA, data));
     wire.send(&both, "close_notify, and data behind it").await;
-    Ok(data_behind(&wire.until_end().await, asking.known.ordinary.as_ref()))
+    let ordinary = asking
+        .known
+        .ordinary
+        .clone()
+        .map(|ordinary| Seen { data: ordinary.data.saturating_sub(greeting), ..ordinary });
+    Ok(data_behind(&wire.until_end().await, ordinary.as_ref()))
 }
 
 pub(super) async fn fatal_alert(asking: &Asking) -> Asked {
     let mut wire = Wire::connect(&asking.setup, asking.version, &asking.log).await?;
+    take_greeting(asking, &mut wire).await;
     let mut both = wire.forge(ALERT, &Alert::fatal(AlertDescription::INTERNAL_ERROR).to_bytes());
     let request = asking.setup.small_request(Persistence::Close);
     let data = if asking.speaks_http() { request.as_slice() } else { DATA };
@@ -40,6 +48,16 @@ pub(super) async fn fatal_alert(asking: &Asking) -> Asked {
     }
     wire.send(&both, "fatal alert internal_error, and data behind it").await;
     Ok(verdict(&wire.until_end().await))
+}
+
+/// What a server says without being asked is no answer to what comes next. How many bytes it was.
+async fn take_greeting(asking: &Asking, wire: &mut Wire) -> u64 {
+    let speaks_first = asking.known.ordinary.as_ref().is_some_and(|ordinary| ordinary.data > 0);
+    if asking.speaks_http() || !speaks_first {
+        return 0;
+    }
+    wire.until_data(1).await;
+    wire.forget_data()
 }
 
 /// Two connections: this side closes while the server sends, and the server closes while this side has sent more than it reads.

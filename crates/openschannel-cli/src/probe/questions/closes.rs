@@ -5,7 +5,7 @@ use openschannel::alert::{Alert, AlertDescription, AlertLevel};
 
 use super::super::log::Who;
 use super::super::seen::{Manner, Seen};
-use super::super::verdict::{Judgement, answer, fatal_close, variant};
+use super::super::verdict::{Judgement, answer, double_close, fatal_close, variant};
 use super::super::wire::{ALERT, NoConnection, Window, Wire};
 use super::{Asked, Asking};
 
@@ -47,7 +47,7 @@ pub(super) async fn double(asking: &Asking) -> Asked {
     let mut both = wire.close();
     both.extend(wire.forge(ALERT, &Alert::CLOSE_NOTIFY.to_bytes()));
     wire.send(&both, "two close_notify").await;
-    Ok(variant(&wire.until_end().await, asking.known.ordinary.as_ref()))
+    Ok(double_close(&wire.until_end().await, asking.known.ordinary.as_ref()))
 }
 
 /// The close_notify goes out in one piece with the Finished, before the server can have sent a ticket.

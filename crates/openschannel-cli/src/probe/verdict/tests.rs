@@ -163,7 +163,7 @@ fn half_close_delivers_or_says_that_it_does_not() {
 fn data_behind_the_end_is_neither_answered_nor_punished() {
     let ordinary = in_order();
     let judge = |seen: &Seen| data_behind(seen, Some(&ordinary));
-    assert_eq!(verdicts(judge, &ways()), [Good, Tolerable, Tolerable, Tolerable, Tolerable, Bad, Bad]);
+    assert_eq!(verdicts(judge, &ways()), [Good, Tolerable, Tolerable, Tolerable, Tolerable, Tolerable, Bad]);
     for answered in ways() {
         assert_eq!(judge(&Seen { data: 100, ..answered }).verdict, Bad);
     }
@@ -219,4 +219,33 @@ fn resumption_needs_a_server_that_resumes() {
     let verdicts = [(true, None), (false, Some(true)), (false, Some(false)), (false, None)]
         .map(|(behind_cut, control)| resumption(behind_cut, control).verdict);
     assert_eq!(verdicts, [Good, Tolerable, NotApplicable, NotApplicable]);
+}
+
+#[test]
+fn a_server_that_never_stops_sending() {
+    let for_ever = Seen { endless: true, data: 1 << 20, ..seen(None, End::Open) };
+    assert_eq!(answer(&for_ever).verdict, Bad, "who closes waits for nothing");
+    let response = with_response(for_ever.clone(), 200, false, 1 << 20);
+    for judgement in [
+        own_end(&response),
+        half_close(&response, 5, TLS13),
+        unread_upload(&response),
+        unread_download(&response, TLS13),
+        data_behind(&for_ever, Some(&for_ever)),
+    ] {
+        assert_eq!(judgement.verdict, NotApplicable, "{}", judgement.finding);
+    }
+    // What came behind a close_notify is no response.
+    let behind = Seen { endless: true, behind_close: 1 << 20, ..seen(Some(PLAIN), End::Open) };
+    assert_eq!(own_end(&behind).verdict, Bad);
+}
+
+#[test]
+fn a_reset_for_what_lay_unread_behind_the_close_harms_nobody() {
+    let (ordinary, reset) = (in_order(), seen(None, End::Reset));
+    for judgement in [data_behind(&reset, Some(&ordinary)), double_close(&reset, Some(&ordinary))] {
+        assert_eq!(judgement.verdict, Tolerable, "{}", judgement.finding);
+    }
+    assert_eq!(double_close(&reset, Some(&reset)).verdict, Good, "as to any close_notify");
+    assert_eq!(double_close(&seen(None, End::Open), Some(&ordinary)).verdict, Bad);
 }
