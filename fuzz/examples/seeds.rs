@@ -124,6 +124,7 @@ fn texts(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\nA: b\r\n\r\n",
         "HTTP/1.0 304 Not Modified\nConnection: keep-alive\n\n",
+        "HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n",
     ];
     for (index, text) in responses.iter().enumerate() {
         put("http_response", &format!("response-{index}"), &[&[7], text.as_bytes()].concat())?;
@@ -145,7 +146,9 @@ fn texts(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
     for (index, text) in dialogues.iter().enumerate() {
         put("starttls", &format!("dialogue-{index}"), &[&[u8::try_from(index).unwrap(), 9], *text].concat())?;
     }
-    Ok(())
+    // What is no text before the go-ahead, and something behind it.
+    let hidden = b"\x07\x09<stream:features>urn:ietf:params:xml:ns:xmpp-tls</stream:features>\xff\xff\xff<proceed/><iq/>";
+    put("starttls", "no-text", hidden)
 }
 
 /// The same bytes each time (xorshift64*).
