@@ -8,6 +8,9 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Header fields of a response; more is no HTTP server's either.
 const MAX_FIELDS: usize = 100;
 
+/// Status codes begin with 1 (RFC 9110 section 15); zero is here what is no response.
+const LEAST_STATUS: u16 = 100;
+
 /// What the client wants of the connection behind the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Persistence {
@@ -164,6 +167,10 @@ impl Response {
             return;
         }
         self.status = parsed.code.unwrap_or_default();
+        if self.status < LEAST_STATUS {
+            self.state = State::NoHttp;
+            return;
+        }
         // A list may lie in several fields (RFC 9110 section 5.3).
         let values = |name: &'static str| {
             let named = parsed.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
@@ -256,9 +263,14 @@ mod tests {
 
     #[test]
     fn what_is_no_http_says_so() {
-        for bytes in [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), b"220 ready\r\n", b"HTTP/x 1\r\n\r\n"]
-        {
-            assert_eq!(read(bytes, true).status, 0);
+        for bytes in [
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(),
+            b"220 ready\r\n",
+            b"HTTP/x 1\r\n\r\n",
+            b"HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n",
+        ] {
+            let seen = read(bytes, true);
+            assert_eq!((seen.status, seen.complete), (0, false));
         }
     }
 }

@@ -50,28 +50,34 @@ impl<I: Inspect> World<I> {
     fn encrypt(&mut self, i: usize) {
         let before = self.look(i);
         let side = &mut self.sides[i];
-        let (open, due) = (side.is_open(), side.requests > 0);
+        let (open, due, scattered) = (side.is_open(), side.requests > 0, side.count.is_multiple_of(2));
         let data = vec![[b'c', b's'][i]; 3 + usize::from(side.count % 3)];
         let data: Vec<u8> = data.into_iter().chain([side.count]).collect();
         let send = side.send().unwrap();
         let sizes = send.attributes().stream_sizes();
-        let (mut header, mut body, mut trailer) =
-            (vec![0x11; sizes.header], data.clone(), vec![0x22; sizes.trailer]);
-        match send.encrypt(&mut header, &mut body, &mut trailer) {
-            Ok(sealed) => {
+        // Both entries of EncryptMessage in turn.
+        let mut buffer = [&vec![0x11; sizes.header][..], &data, &vec![0x22; sizes.trailer]].concat();
+        let given = buffer.clone();
+        let sealed = if scattered {
+            let (header, rest) = buffer.split_at_mut(sizes.header);
+            let (body, trailer) = rest.split_at_mut(data.len());
+            send.encrypt(header, body, trailer).map(|sealed| sealed.len())
+        } else {
+            send.encrypt_contiguous(&mut buffer, data.len())
+        };
+        match sealed {
+            Ok(len) => {
                 assert!(open, "encrypted after the end of its direction");
                 side.count += 1;
-                header.truncate(sealed.header);
-                trailer.truncate(sealed.trailer);
                 let mut kinds = vec![Kind::Data(data.clone())];
                 if due && sizes.trailer == TRAILER_WITH_ANSWER {
                     kinds.push(Kind::Update { requested: false });
                 }
                 self.lanes[i].sent.extend(data);
-                self.emit(i, &[header, body, trailer].concat(), &kinds);
+                self.emit(i, &buffer[..len], &kinds);
             }
             Err(error) => {
-                assert!(body == data && header.iter().all(|byte| *byte == 0x11), "written to with {error}");
+                assert_eq!(buffer, given, "written to with {error}");
                 self.refused(i, open, &error, &before);
             }
         }

@@ -81,7 +81,7 @@ const FINISHED: usize = 8;
 #[test]
 fn memory_is_back_to_zero_after_every_schedule() {
     let (mut schedules, mut most) = (0, 0);
-    for run in RUNS {
+    for run in RUNS.iter().filter(|run| run.depth > 0) {
         let establish = establisher(run.rules);
         let list = list(run.beginnings, &establish);
         // What is made once a thread or once a credential is nobody's connection.

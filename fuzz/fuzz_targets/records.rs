@@ -1,0 +1,4 @@
+//! See `connection::disturbed`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::connection::disturbed(data));

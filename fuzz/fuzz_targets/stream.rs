@@ -1,0 +1,4 @@
+//! See `stream`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| openschannel_fuzz::stream::stream(data));
