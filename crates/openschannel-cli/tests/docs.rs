@@ -116,7 +116,9 @@ fn exists(name: &str) -> bool {
         return text.contains(&format!("\nstatic void {test}("));
     }
     let path = if file.starts_with("src/") { home.join(file) } else { home.join("tests").join(file) };
-    let text = fs::read_to_string(path.with_extension("rs")).unwrap_or_default();
+    let text = fs::read_to_string(path.with_extension("rs"))
+        .or_else(|_| fs::read_to_string(path.join("mod.rs")))
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let function = lines.iter().position(|line| {
         line.trim_start_matches("async ")
