@@ -33,6 +33,8 @@ pub struct Driver {
     pub(crate) reading: Reading,
     pub(crate) output: Output,
     pub(crate) write_closed: bool,
+    /// A server closed before it had heard from a client.
+    close_waits: bool,
     pub(crate) unclosed: Unclosed,
 }
 
@@ -126,11 +128,10 @@ impl Driver {
                 return Err(failure.clone());
             }
             if self.calls.is_established() {
-                if !self.write_closed {
+                if core::mem::take(&mut self.close_waits) {
+                    self.seal_close()?;
+                } else if !self.write_closed {
                     self.unclosed.established();
-                } else if !self.closing_report().close_sent {
-                    // A server that closed before it had heard of a client could tell nobody then.
-                    self.calls.control(ControlToken::Shutdown, &mut self.output)?;
                 }
                 return Ok(Advance::Established);
             }
@@ -184,11 +185,7 @@ impl Driver {
         if !matches!(filled, Filled::End(_)) {
             self.answer_key_update();
         }
-        Ok(match filled {
-            Filled::Data => Plaintext::Data(self.reading.input.plaintext()),
-            Filled::NeedsReceive => Plaintext::NeedsReceive,
-            Filled::End(end) => Plaintext::End(end),
-        })
+        Ok(self.reading.plaintext(filled))
     }
 
     /// Takes `n` bytes away from the front of [`Plaintext::Data`].
@@ -213,15 +210,17 @@ impl Driver {
 
     /// Closes the sending direction by the documented procedure: ApplyControlToken(SCHANNEL_SHUTDOWN) and a token call. The
     /// close_notify is in [`Driver::transmit`], behind all data. Reading goes on. A second call does nothing, nor does one after a
-    /// failure, of which the peer is told by its alert, nor one before a server has heard from a client.
+    /// failure, of which the peer is told by its alert. A server that has not heard from a client yet has nobody to tell: the
+    /// close_notify then follows the handshake.
     ///
     /// # Errors
     /// SEC_E_ENCRYPT_FAILURE: the key has protected as many records as it may.
     pub fn close_write(&mut self) -> Result<(), Error> {
         if !self.write_closed && self.reading.failure.is_none() {
-            let before = self.output.waiting().len();
-            self.calls.control(ControlToken::Shutdown, &mut self.output)?;
-            self.output.closed(before);
+            match self.context() {
+                Some(_) => self.seal_close()?,
+                None => self.close_waits = true,
+            }
         }
         self.write_closed = true;
         self.unclosed.ended();
@@ -302,7 +301,7 @@ impl Driver {
     /// # Errors
     /// The driver itself, unchanged: the handshake is not finished.
     pub fn split(self) -> Result<(SendDriver, ReceiveDriver), Box<Self>> {
-        let Self { calls, reading, output, mut write_closed, unclosed } = self;
+        let Self { calls, reading, output, mut write_closed, close_waits, unclosed } = self;
         // The alert for a failure is out already: the sending half shall not find it owed once more.
         write_closed |= reading.failure.is_some();
         match calls.split() {
@@ -310,7 +309,9 @@ impl Driver {
                 SendDriver { calls: send, output, write_closed, unclosed },
                 ReceiveDriver { calls: receive, reading },
             )),
-            Err(calls) => Err(Box::new(Self { calls: *calls, reading, output, write_closed, unclosed })),
+            Err(calls) => {
+                Err(Box::new(Self { calls: *calls, reading, output, write_closed, close_waits, unclosed }))
+            }
         }
     }
 
@@ -329,7 +330,7 @@ impl Driver {
         let SendDriver { calls, output, write_closed, unclosed } = send;
         let ReceiveDriver { calls: receiving, reading } = receive;
         match Calls::join(calls, receiving) {
-            Ok(calls) => Ok(Self { calls, reading, output, write_closed, unclosed }),
+            Ok(calls) => Ok(Self { calls, reading, output, write_closed, close_waits: false, unclosed }),
             Err(both) => {
                 let (calls, receiving) = *both;
                 let send = SendDriver { calls, output, write_closed, unclosed };
@@ -344,7 +345,14 @@ impl Driver {
 
     fn new(calls: Calls, output: Output) -> Self {
         let unclosed = Unclosed::new(calls.role());
-        Self { calls, reading: Reading::new(), output, write_closed: false, unclosed }
+        Self { calls, reading: Reading::new(), output, write_closed: false, close_waits: false, unclosed }
+    }
+
+    fn seal_close(&mut self) -> Result<(), Error> {
+        let before = self.output.waiting().len();
+        self.calls.control(ControlToken::Shutdown, &mut self.output)?;
+        self.output.closed(before);
+        Ok(())
     }
 
     /// One reply may be due however many requests came; with a full buffer it waits, so that a peer that asks and does not

@@ -22,7 +22,7 @@ use openschannel::{KeyUpdateRequest, ReadEnd, TransportEnd};
 use crate::buffers::Output;
 use crate::driver::Plaintext;
 use crate::half_calls::{ReceiveCalls, SendCalls};
-use crate::reading::{Filled, Reading};
+use crate::reading::Reading;
 use crate::writing::{ALERT_ROOM, Unclosed, refuse_closed, refuse_if_full, write_records};
 
 /// The sending direction of a [`Driver`](crate::Driver), made by [`Driver::split`](crate::Driver::split).
@@ -208,11 +208,8 @@ impl ReceiveDriver {
     /// A fatal alert came ([`Error::received_alert`]), or what came is no TLS; then the sending half tells the peer when it is used next.
     /// Asked again, the same error.
     pub fn fill_plaintext(&mut self) -> Result<Plaintext<'_>, Error> {
-        Ok(match self.reading.fill(&mut self.calls)? {
-            Filled::Data => Plaintext::Data(self.reading.input.plaintext()),
-            Filled::NeedsReceive => Plaintext::NeedsReceive,
-            Filled::End(end) => Plaintext::End(end),
-        })
+        let filled = self.reading.fill(&mut self.calls)?;
+        Ok(self.reading.plaintext(filled))
     }
 
     /// Takes `n` bytes away from the front of [`Plaintext::Data`].

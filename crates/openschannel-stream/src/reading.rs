@@ -5,6 +5,7 @@ use openschannel::status::{Error, ErrorStatus, SuccessStatus};
 use openschannel::{Decrypted, ReadEnd, TransportEnd};
 
 use crate::buffers::{INPUT_LARGE, Input};
+use crate::driver::Plaintext;
 
 /// Received bytes, and how far reading is.
 ///
@@ -84,6 +85,15 @@ impl Reading {
             }
         }
         Ok(Filled::Data)
+    }
+
+    /// What `filled` means to who asked for data.
+    pub(crate) fn plaintext(&self, filled: Filled) -> Plaintext<'_> {
+        match filled {
+            Filled::Data => Plaintext::Data(self.input.plaintext()),
+            Filled::NeedsReceive => Plaintext::NeedsReceive,
+            Filled::End(end) => Plaintext::End(end),
+        }
     }
 
     /// Nothing received can be processed: if nothing more can come, that is the end, with the verdict. Says whether it is.

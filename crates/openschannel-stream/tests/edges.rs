@@ -6,6 +6,7 @@ mod harness;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use openschannel::credentials::{PostHandshake, Protocols};
 use openschannel::status::ErrorStatus;
 use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, Role};
 use openschannel_stream::blocking::{TlsStream, Transport};
-use openschannel_stream::{CloseBudget, CloseFailed, Driver, Plaintext, TlsAcceptor, TlsConnector};
+use openschannel_stream::{
+    Advance, CloseBudget, CloseFailed, Driver, Event, Plaintext, TlsAcceptor, TlsConnector,
+};
 
 const AGES: Duration = Duration::from_secs(3_600);
 
@@ -62,6 +65,23 @@ fn a_close_before_the_client_came_is_told_when_it_has_come() {
         // Reading goes on.
         duo.write(Role::Client, b"half-close");
         assert_eq!(duo.read(Role::Server).unwrap().0, b"half-close");
+    }
+}
+
+/// A fatal alert is an end of its own: no SHUTDOWN is asked for behind it, however often the handshake is asked about.
+#[test]
+fn nothing_is_called_behind_a_fatal_alert() {
+    for version in VERSIONS {
+        let mut client = Duo::established(version).client;
+        client.send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).unwrap();
+        let calls = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&calls);
+        client.set_observer(Box::new(move |_: &Event<'_>| *counted.lock().unwrap() += 1));
+        let told = std::mem::take(&mut *calls.lock().unwrap());
+        assert!(told <= 1, "of the first call, made before");
+        let waiting = client.transmit().len();
+        assert_eq!(client.advance().unwrap(), Advance::Established);
+        assert_eq!((client.transmit().len(), *calls.lock().unwrap()), (waiting, 0), "{version:?}");
     }
 }
 
