@@ -46,25 +46,6 @@ impl TlsAcceptor {
         InboundCredentials::builder().into()
     }
 
-    /// Options for every context made from now on.
-    #[must_use]
-    pub fn with_options(mut self, options: ContextOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// The policy of every stream made from now on.
-    #[must_use]
-    pub fn with_truncation(mut self, truncation: Truncation) -> Self {
-        self.truncation = truncation;
-        self
-    }
-
-    /// The credentials.
-    pub fn credentials(&self) -> &InboundCredentials {
-        &self.credentials
-    }
-
     /// Accepts a client over a transport that blocks.
     ///
     /// # Errors
@@ -116,12 +97,6 @@ impl TlsAcceptor {
     }
 }
 
-impl From<InboundCredentials> for TlsAcceptor {
-    fn from(credentials: InboundCredentials) -> Self {
-        Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
-    }
-}
-
 /// What is asked of a [`TlsAcceptor`]. For rarer wishes make it [`From`] an [`InboundBuilder`].
 #[derive(Clone, Debug)]
 pub struct TlsAcceptorBuilder {
@@ -130,7 +105,7 @@ pub struct TlsAcceptorBuilder {
     truncation: Truncation,
 }
 
-common_settings!(TlsAcceptorBuilder, TlsAcceptor);
+common_settings!(TlsAcceptorBuilder of InboundBuilder, TlsAcceptor of InboundCredentials);
 
 impl TlsAcceptorBuilder {
     /// Adds a certificate. Of several the first one is used that fits the name and the algorithms the client asks for.
@@ -159,11 +134,5 @@ impl TlsAcceptorBuilder {
     pub fn tickets(mut self, tickets: bool) -> Self {
         self.credentials = self.credentials.tickets(tickets);
         self
-    }
-}
-
-impl From<InboundBuilder> for TlsAcceptorBuilder {
-    fn from(credentials: InboundBuilder) -> Self {
-        Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
     }
 }

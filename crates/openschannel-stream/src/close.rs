@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use openschannel::ReadEnd;
 
+use crate::directions::{Incoming, Outgoing};
 use crate::driver::{Advance, Driver, Plaintext};
 use crate::error::alike;
 
@@ -84,6 +85,22 @@ pub struct CloseReport {
     pub discarded: u64,
     /// The limit that was reached before the peer ended. Another call has a new budget and goes on.
     pub limit: Option<CloseLimit>,
+}
+
+impl CloseReport {
+    pub(crate) fn new(
+        driver: &Driver,
+        incoming: &Incoming,
+        outgoing: &Outgoing,
+        limit: Option<CloseLimit>,
+    ) -> Self {
+        Self {
+            read_end: driver.closing_report().read_end,
+            close_sent: outgoing.close_sent,
+            discarded: incoming.discarded,
+            limit,
+        }
+    }
 }
 
 /// A close that could not send what it had to, after it had read to the peer's end all the same.
@@ -159,16 +176,45 @@ impl<I> Closing<I> {
         Self { began, begun, stage, received: 0, send_error: None, lost: Lost::Nothing }
     }
 
-    /// Sending failed. What the peer has to say is read all the same. Where data was lost by it, `kept` has the next close fail too.
-    pub(crate) fn sending_failed(
+    /// The stage Send is over: everything was sent, or sending failed.
+    pub(crate) fn sent(
+        &mut self,
+        sent: io::Result<()>,
+        driver: &Driver,
+        outgoing: &mut Outgoing,
+        kept: &mut Option<io::Error>,
+    ) {
+        match sent {
+            Ok(()) => outgoing.note_close(driver.closing_report().close_sent),
+            Err(error) => self.sending_failed(error, driver, outgoing, kept),
+        }
+        self.stage = Stage::Shut;
+    }
+
+    /// The stage Shut is over.
+    pub(crate) fn shut(
+        &mut self,
+        shut: io::Result<()>,
+        driver: &Driver,
+        outgoing: &Outgoing,
+        kept: &mut Option<io::Error>,
+    ) {
+        if let Err(error) = shut {
+            self.sending_failed(error, driver, outgoing, kept);
+        }
+        self.stage = Stage::Read;
+    }
+
+    /// What the peer has to say is read all the same. Where data was lost by it, `kept` has the next close fail too.
+    fn sending_failed(
         &mut self,
         error: io::Error,
         driver: &Driver,
-        unflushed: bool,
+        outgoing: &Outgoing,
         kept: &mut Option<io::Error>,
     ) {
         if self.send_error.is_none() {
-            let only_the_close = driver.output.is_only_close() && !unflushed;
+            let only_the_close = driver.output.is_only_close() && !outgoing.unflushed;
             self.lost = if only_the_close { Lost::OnlyTheClose } else { Lost::Data };
             if self.lost == Lost::Data {
                 kept.get_or_insert_with(|| alike(&error));

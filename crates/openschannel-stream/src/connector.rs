@@ -43,25 +43,6 @@ impl TlsConnector {
         OutboundCredentials::builder().into()
     }
 
-    /// Options for every context made from now on.
-    #[must_use]
-    pub fn with_options(mut self, options: ContextOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// The policy of every stream made from now on.
-    #[must_use]
-    pub fn with_truncation(mut self, truncation: Truncation) -> Self {
-        self.truncation = truncation;
-        self
-    }
-
-    /// The credentials.
-    pub fn credentials(&self) -> &OutboundCredentials {
-        &self.credentials
-    }
-
     /// Connects to `target` over a transport that blocks.
     ///
     /// # Errors
@@ -132,12 +113,6 @@ impl TlsConnector {
     }
 }
 
-impl From<OutboundCredentials> for TlsConnector {
-    fn from(credentials: OutboundCredentials) -> Self {
-        Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
-    }
-}
-
 /// What is asked of a [`TlsConnector`]. For rarer wishes make it [`From`] an [`OutboundBuilder`].
 #[derive(Clone, Debug)]
 pub struct TlsConnectorBuilder {
@@ -146,7 +121,7 @@ pub struct TlsConnectorBuilder {
     truncation: Truncation,
 }
 
-common_settings!(TlsConnectorBuilder, TlsConnector);
+common_settings!(TlsConnectorBuilder of OutboundBuilder, TlsConnector of OutboundCredentials);
 
 impl TlsConnectorBuilder {
     /// The client certificate, for servers that ask for one. Default: none.
@@ -168,11 +143,5 @@ impl TlsConnectorBuilder {
     pub fn session_store(mut self, store: Arc<dyn ClientSessionStore>) -> Self {
         self.credentials = self.credentials.session_store(store);
         self
-    }
-}
-
-impl From<OutboundBuilder> for TlsConnectorBuilder {
-    fn from(credentials: OutboundBuilder) -> Self {
-        Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
     }
 }

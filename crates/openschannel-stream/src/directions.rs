@@ -93,6 +93,10 @@ pub(crate) trait Receive {
     fn transport_ended(&mut self, end: TransportEnd);
     #[cfg(feature = "tokio")]
     fn release_buffers(&mut self);
+    #[cfg(feature = "tokio")]
+    fn plaintext(&self) -> &[u8];
+    #[cfg(feature = "tokio")]
+    fn consume(&mut self, n: usize);
 }
 
 macro_rules! transmit {
@@ -127,6 +131,16 @@ macro_rules! receive {
             #[cfg(feature = "tokio")]
             fn release_buffers(&mut self) {
                 <$driver>::release_buffers(self);
+            }
+
+            #[cfg(feature = "tokio")]
+            fn plaintext(&self) -> &[u8] {
+                <$driver>::plaintext(self)
+            }
+
+            #[cfg(feature = "tokio")]
+            fn consume(&mut self, n: usize) {
+                <$driver>::consume(self, n);
             }
         }
     )*};

@@ -1,7 +1,40 @@
-//! The builder methods that connectors and acceptors share.
+//! What connectors and acceptors, and their builders, have in common.
 
 macro_rules! common_settings {
-    ($builder:ident, $built:ident) => {
+    ($builder:ident of $credentials_builder:ident, $built:ident of $credentials:ident) => {
+        impl $built {
+            /// Options for every context made from now on.
+            #[must_use]
+            pub fn with_options(mut self, options: ContextOptions) -> Self {
+                self.options = options;
+                self
+            }
+
+            /// The policy of every stream made from now on.
+            #[must_use]
+            pub fn with_truncation(mut self, truncation: Truncation) -> Self {
+                self.truncation = truncation;
+                self
+            }
+
+            /// The credentials.
+            pub fn credentials(&self) -> &$credentials {
+                &self.credentials
+            }
+        }
+
+        impl From<$credentials> for $built {
+            fn from(credentials: $credentials) -> Self {
+                Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
+            }
+        }
+
+        impl From<$credentials_builder> for $builder {
+            fn from(credentials: $credentials_builder) -> Self {
+                Self { credentials, options: ContextOptions::default(), truncation: Truncation::default() }
+            }
+        }
+
         impl $builder {
             /// Protocol versions to allow. Default: TLS 1.2 and TLS 1.3.
             #[must_use]

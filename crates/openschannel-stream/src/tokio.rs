@@ -322,10 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_plaintext(cx))?;
-        let data = self.driver.plaintext();
-        let n = data.len().min(buf.remaining());
-        buf.put_slice(data.get(..n).unwrap_or_default());
-        self.driver.consume(n);
+        hand_out(&mut self.driver, buf);
         Poll::Ready(Ok(()))
     }
 }
@@ -392,6 +389,14 @@ fn poll_receive<R: AsyncRead + Unpin>(
             Poll::Ready(0)
         }
     }
+}
+
+/// As much plaintext as `buf` has room for.
+fn hand_out(driver: &mut impl Receive, buf: &mut ReadBuf<'_>) {
+    let data = driver.plaintext();
+    let n = data.len().min(buf.remaining());
+    buf.put_slice(data.get(..n).unwrap_or_default());
+    driver.consume(n);
 }
 
 fn poll_transmit<W: AsyncWrite + Unpin>(

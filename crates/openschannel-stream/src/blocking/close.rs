@@ -36,8 +36,8 @@ impl<S: Transport> TlsStream<S> {
     ///
     /// It does not wait for longer than the budget, not for a peer that takes nothing either, whatever timeouts the transport has;
     /// they are set back. A transport of one's own that goes on blocking behind [`Transport::set_read_timeout`] and
-    /// [`Transport::set_write_timeout`] cannot be held to it. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call again, and the time counts from the
-    /// first call.
+    /// [`Transport::set_write_timeout`] cannot be held to it. On a transport that says [`ErrorKind::WouldBlock`] that is given on: call
+    /// again, and the time counts from the first call.
     ///
     /// # Errors
     /// A [`CloseFailed`](crate::CloseFailed) with the transport's error: something could not be sent. What the peer had to say was read
@@ -120,39 +120,20 @@ impl<S: Transport> TlsStream<S> {
                     Err(error) => sent = Err(error),
                 }
             }
-            match sent {
-                Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
-                Err(error) => {
-                    closing.sending_failed(
-                        error,
-                        &self.driver,
-                        self.outgoing.unflushed,
-                        &mut self.send_error,
-                    );
-                }
-            }
-            closing.stage = Stage::Shut;
+            closing.sent(sent, &self.driver, &mut self.outgoing, &mut self.send_error);
         }
         if closing.stage == Stage::Shut {
-            match self.shut_transport() {
-                Err(error) if is_retry(&error) => {
-                    return if remaining(closing, budget).is_zero() {
-                        Ok(Some(CloseLimit::Time))
-                    } else {
-                        Err(error)
-                    };
-                }
-                Err(error) => {
-                    closing.sending_failed(
-                        error,
-                        &self.driver,
-                        self.outgoing.unflushed,
-                        &mut self.send_error,
-                    );
-                }
-                Ok(()) => {}
+            let shut = self.shut_transport();
+            if let Err(error) = &shut
+                && is_retry(error)
+            {
+                return if remaining(closing, budget).is_zero() {
+                    Ok(Some(CloseLimit::Time))
+                } else {
+                    shut.map(|()| None)
+                };
             }
-            closing.stage = Stage::Read;
+            closing.shut(shut, &self.driver, &self.outgoing, &mut self.send_error);
         }
         Ok(None)
     }
@@ -202,12 +183,7 @@ impl<S: Transport> TlsStream<S> {
                 return Err(error);
             }
         };
-        closing.finish(CloseReport {
-            read_end: self.driver.closing_report().read_end,
-            close_sent: self.outgoing.close_sent,
-            discarded: self.incoming.discarded,
-            limit,
-        })
+        closing.finish(CloseReport::new(&self.driver, &self.incoming, &self.outgoing, limit))
     }
 
     fn read_to_end(

@@ -59,12 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     fn close_report(&self, limit: Option<CloseLimit>) -> CloseReport {
-        CloseReport {
-            read_end: self.driver.closing_report().read_end,
-            close_sent: self.outgoing.close_sent,
-            discarded: self.incoming.discarded,
-            limit,
-        }
+        CloseReport::new(&self.driver, &self.incoming, &self.outgoing, limit)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, bounds: Bounds) -> Poll<Option<CloseLimit>> {
@@ -91,24 +86,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Ok(()) => ready!(self.poll_send(cx, Sender::Writer)),
                 Err(error) => Err(error),
             };
-            match sent {
-                Ok(()) => self.outgoing.note_close(self.driver.closing_report().close_sent),
-                Err(error) => {
-                    closing.sending_failed(
-                        error,
-                        &self.driver,
-                        self.outgoing.unflushed,
-                        &mut self.send_error,
-                    );
-                }
-            }
-            closing.stage = Stage::Shut;
+            closing.sent(sent, &self.driver, &mut self.outgoing, &mut self.send_error);
         }
         if closing.stage == Stage::Shut {
-            if let Err(error) = ready!(self.poll_shut_transport(cx)) {
-                closing.sending_failed(error, &self.driver, self.outgoing.unflushed, &mut self.send_error);
-            }
-            closing.stage = Stage::Read;
+            let shut = ready!(self.poll_shut_transport(cx));
+            closing.shut(shut, &self.driver, &self.outgoing, &mut self.send_error);
         }
         Poll::Ready(())
     }

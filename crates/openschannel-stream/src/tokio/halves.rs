@@ -12,9 +12,9 @@ use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
 use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
-use crate::split::{Parts, SplitError, SplitTransport, accessors, reunite};
+use crate::split::{Parts, SplitError, SplitTransport, halves, reunite};
 
-use super::{TlsStream, poll_flush, poll_receive, poll_shut, poll_transmit};
+use super::{TlsStream, hand_out, poll_flush, poll_receive, poll_shut, poll_transmit};
 
 /// The reading direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Reading ends as there.
 ///
@@ -38,78 +38,7 @@ pub struct WriteHalf<W> {
     reset: Arc<Reset>,
 }
 
-/// The halves of a [`TlsStream`] over `S`.
-pub type Halves<S> = (ReadHalf<<S as SplitTransport>::ReadHalf>, WriteHalf<<S as SplitTransport>::WriteHalf>);
-
-impl<S: SplitTransport> TlsStream<S> {
-    /// The two directions, for two tasks; neither ever waits for the other. Each ends by itself: the writing half by
-    /// [`WriteHalf::close_write`], the reading half when the peer ends. To close within a budget, make one stream of them again:
-    /// [`TlsStream::reunite`].
-    ///
-    /// # Errors
-    /// The stream, unchanged, with [`ErrorKind::NotConnected`](io::ErrorKind::NotConnected) as long as its handshake is not finished, or
-    /// with the error of the transport's.
-    pub fn into_split(self) -> Result<Halves<S>, SplitError<Self>> {
-        let Self { transport, driver, incoming, outgoing, send_error, closing, .. } = self;
-        let (error, transport, driver) = match &send_error {
-            _ if !driver.is_established() => (unfinished(), transport, driver),
-            // Something is missing on the wire.
-            Some(error) => (alike(error), transport, driver),
-            None => match transport.split() {
-                Err(refused) => {
-                    let (transport, error) = refused.into_parts();
-                    (error, transport, driver)
-                }
-                Ok((read, write)) => {
-                    // Nothing but an unfinished handshake refuses.
-                    let (send, receive) = driver.split().expect("the handshake is finished");
-                    let reset = Arc::clone(&incoming.reset);
-                    return Ok((
-                        ReadHalf { transport: read, driver: receive, incoming },
-                        WriteHalf { transport: write, driver: send, outgoing, reset },
-                    ));
-                }
-            },
-        };
-        let waiting = [None, None];
-        Err(SplitError::new(
-            Self { transport, driver, incoming, outgoing, send_error, closing, waiting },
-            error,
-        ))
-    }
-
-    /// The opposite of [`TlsStream::into_split`].
-    ///
-    /// # Errors
-    /// Both halves, unchanged: they are not of one connection, or their transports are not of one transport.
-    pub fn reunite(
-        read: ReadHalf<S::ReadHalf>,
-        write: WriteHalf<S::WriteHalf>,
-    ) -> Result<Self, Box<Halves<S>>> {
-        let ReadHalf { transport: reader, driver: receive, incoming } = read;
-        let WriteHalf { transport: writer, driver: send, outgoing, reset } = write;
-        match reunite(Parts { reader, writer, send, receive }) {
-            Ok((transport, driver)) => Ok(Self {
-                transport,
-                driver,
-                incoming,
-                outgoing,
-                send_error: None,
-                closing: None,
-                waiting: [None, None],
-            }),
-            Err(parts) => {
-                let Parts { reader, writer, send, receive } = *parts;
-                Err(Box::new((
-                    ReadHalf { transport: reader, driver: receive, incoming },
-                    WriteHalf { transport: writer, driver: send, outgoing, reset },
-                )))
-            }
-        }
-    }
-}
-
-accessors!();
+halves!(waiting: [None, None]);
 
 impl<R: AsyncRead + Unpin> ReadHalf<R> {
     fn poll_plaintext(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -153,10 +82,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_plaintext(cx))?;
-        let data = self.driver.plaintext();
-        let n = data.len().min(buf.remaining());
-        buf.put_slice(data.get(..n).unwrap_or_default());
-        self.driver.consume(n);
+        hand_out(&mut self.driver, buf);
         Poll::Ready(Ok(()))
     }
 }
