@@ -16,7 +16,8 @@ use openschannel::{ControlToken, KeyUpdateRequest, ReadEnd, Role, SendHalf, Toke
 use crate::check::Checked;
 use crate::common::other;
 use crate::handshake::{Handshake, SETTINGS};
-use crate::random::{Random, records, spoil};
+use crate::random::{Random, spoil};
+use crate::wire::records;
 
 /// Most calls of one input: each opens a way for the others, and a longer input says nothing new.
 const MAX_CALLS: usize = 120;

@@ -11,7 +11,8 @@ use openschannel::{ContextOptions, Role, SecurityContext, TokenBuffer};
 use crate::check::Checked;
 use crate::common::{CERTIFICATES, NAME, identity, inbound, outbound};
 use crate::forge::{self, Forger};
-use crate::random::{Random, records, spoil};
+use crate::random::{Random, spoil};
+use crate::wire::{move_messages, open_flight, seal_flight};
 
 /// Most rounds of one handshake: one goes well in three, and arrives in pieces in some more.
 const MAX_ROUNDS: usize = 60;
@@ -177,55 +178,23 @@ fn reseal(random: &mut Random, writer: Role, wire: &mut Vec<u8>) -> bool {
     else {
         return spoil(random, wire);
     };
-    let mut clear = Vec::new();
-    let mut messages = Vec::new();
-    for (start, end) in records(wire) {
-        match reader.open(&wire[start..end]) {
-            Some((_, content)) => messages.extend(content),
-            None if messages.is_empty() => clear.extend_from_slice(&wire[start..end]),
-            None => {}
-        }
-    }
+    let (mut clear, mut messages) = open_flight(&mut reader, wire);
     if messages.is_empty() {
         return spoil(random, wire);
     }
     let mut content_type = 22;
     match random.below(4) {
         0 => {
-            let mut whole = split_messages(&messages);
-            let (one, two) = (random.below(whole.len()), random.below(whole.len()));
-            match random.below(4) {
-                0 => whole.swap(one, two),
-                1 => drop(whole.remove(one)),
-                2 => whole.insert(two, whole[one].clone()),
-                _ => drop(spoil(random, &mut whole[one])),
-            }
-            messages = whole.concat();
+            messages = move_messages(random, &messages, |random, message| {
+                spoil(random, message);
+            });
         }
         1 => content_type = random.byte(),
         2 => drop(spoil(random, &mut messages)),
         // Other records, the same messages.
         _ => {}
     }
-    let piece = if random.one_in(3) { 1 + random.below(300) } else { 16_384 };
-    for content in messages.chunks(piece) {
-        let padding = if random.one_in(4) { random.below(300).min(16_384 - content.len()) } else { 0 };
-        clear.extend(forger.seal(content_type, content, padding));
-    }
+    seal_flight(random, &mut forger, content_type, &messages, &mut clear);
     *wire = clear;
     true
-}
-
-fn split_messages(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    while let [_, a, b, c, ..] = *bytes {
-        let len = 4 + (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c));
-        let (message, rest) = bytes.split_at(len.min(bytes.len()));
-        all.push(message.to_vec());
-        bytes = rest;
-    }
-    if all.is_empty() {
-        all.push(bytes.to_vec());
-    }
-    all
 }

@@ -13,6 +13,9 @@ mod common;
 #[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../../crates/openschannel/tests/property/forge.rs"]
 mod forge;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../crates/openschannel/tests/property/wire.rs"]
+mod wire;
 
 pub mod certificates;
 pub mod connection;

@@ -4,6 +4,8 @@
 //! An input that has come to its end goes on as zeros, and zero is always the plain choice: a short input is an undisturbed
 //! connection, and every byte more can disturb it somewhere.
 
+use crate::wire::{move_records, records};
+
 /// Lengths and types that a field might be mistaken with: the limits of records, of handshake messages and of short vectors.
 const ODD_NUMBERS: [u16; 13] = [0, 1, 2, 16, 17, 255, 256, 16_384, 16_385, 16_640, 18_432, 18_433, 65_535];
 
@@ -140,47 +142,4 @@ fn spoil_once(random: &mut Random, bytes: &mut Vec<u8>) {
         }
         _ => move_records(random, bytes),
     }
-}
-
-fn move_records(random: &mut Random, bytes: &mut Vec<u8>) {
-    let all = records(bytes);
-    let mut records: Vec<Vec<u8>> = all.iter().map(|&(start, end)| bytes[start..end].to_vec()).collect();
-    let (one, two) = (random.below(records.len()), random.below(records.len()));
-    match random.below(4) {
-        0 => records.swap(one, two),
-        1 => drop(records.remove(one)),
-        2 => records.insert(two, records[one].clone()),
-        _ => {
-            // The same content in two records.
-            let record = records[one].clone();
-            if record.len() > 6 {
-                let cut = 6 + random.below(record.len() - 6);
-                let part = |content: &[u8]| {
-                    let len = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
-                    [&record[..3], &len, content].concat()
-                };
-                records.splice(one..=one, [part(&record[5..cut]), part(&record[cut..])]);
-            }
-        }
-    }
-    *bytes = records.concat();
-}
-
-/// Where the records of `bytes` begin and end, as far as their headers can be believed. Never empty.
-pub fn records(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let mut all = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let len = match bytes[at..] {
-            [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([high, low])),
-            _ => bytes.len() - at,
-        };
-        let end = bytes.len().min(at + len);
-        all.push((at, end));
-        at = end;
-    }
-    if all.is_empty() {
-        all.push((0, 0));
-    }
-    all
 }

@@ -11,7 +11,8 @@ use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, TransportEnd};
 use openschannel_stream::{Advance, Driver, Plaintext};
 
 use crate::common::{NAME, VERSIONS, inbound, outbound};
-use crate::random::{Random, records};
+use crate::random::Random;
+use crate::wire::records;
 
 /// Most steps of one input.
 const MAX_STEPS: usize = 400;

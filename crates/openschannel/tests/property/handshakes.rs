@@ -11,7 +11,8 @@ use openschannel::{ContextOptions, Role, SecurityContext, TokenBuffer};
 use crate::check::Checked;
 use crate::common::{CERTIFICATES, NAME, identity, inbound, outbound};
 use crate::forge::{self, Forger};
-use crate::random::{Random, records, run, spoil};
+use crate::random::{Random, run, spoil};
+use crate::wire::{move_messages, open_flight, seal_flight};
 
 /// Most token calls of one handshake: more than any that goes well.
 const MAX_CALLS: usize = 40;
@@ -290,15 +291,7 @@ fn reseal(random: &mut Random, writer: Role, wire: &mut Vec<u8>) {
     else {
         return spoil(random, wire);
     };
-    let mut clear = Vec::new();
-    let mut messages = Vec::new();
-    for (start, end) in records(wire) {
-        match reader.open(&wire[start..end]) {
-            Some((_, content)) => messages.extend(content),
-            None if messages.is_empty() => clear.extend_from_slice(&wire[start..end]),
-            None => {}
-        }
-    }
+    let (mut clear, mut messages) = open_flight(&mut reader, wire);
     if messages.is_empty() {
         return spoil(random, wire);
     }
@@ -307,36 +300,10 @@ fn reseal(random: &mut Random, writer: Role, wire: &mut Vec<u8>) {
         0 => content_type = *random.pick(&[0, 20, 21, 23, 24, 255]),
         // One message twice, or one left out, or a length changed.
         1..=3 => {
-            let mut whole = split_messages(&messages);
-            let (one, two) = (random.below(whole.len()), random.below(whole.len()));
-            match random.below(4) {
-                0 => whole.swap(one, two),
-                1 => drop(whole.remove(one)),
-                2 => whole.insert(two, whole[one].clone()),
-                _ => spoil(random, &mut whole[one]),
-            }
-            messages = whole.concat();
+            messages = move_messages(random, &messages, spoil);
         }
         _ => spoil(random, &mut messages),
     }
-    let piece = if random.one_in(3) { 1 + random.below(300) } else { 16_384 };
-    for content in messages.chunks(piece) {
-        let padding = if random.one_in(4) { random.below(300).min(16_384 - content.len()) } else { 0 };
-        clear.extend(forger.seal(content_type, content, padding));
-    }
+    seal_flight(random, &mut forger, content_type, &messages, &mut clear);
     *wire = clear;
-}
-
-fn split_messages(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    while let [_, a, b, c, ..] = *bytes {
-        let len = 4 + (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c));
-        let (message, rest) = bytes.split_at(len.min(bytes.len()));
-        all.push(message.to_vec());
-        bytes = rest;
-    }
-    if all.is_empty() {
-        all.push(bytes.to_vec());
-    }
-    all
 }

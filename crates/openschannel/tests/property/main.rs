@@ -13,3 +13,4 @@ mod handshakes;
 mod known;
 mod random;
 mod records;
+mod wire;

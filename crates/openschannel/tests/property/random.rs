@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::wire::{move_records, records};
+
 /// Sets the seed of all tests here, to see a failure again.
 const SEED: &str = "OPENSCHANNEL_SEED";
 
@@ -169,47 +171,4 @@ fn lie_about_a_record(random: &mut Random, bytes: &mut [u8]) {
             *byte = value;
         }
     }
-}
-
-fn move_records(random: &mut Random, bytes: &mut Vec<u8>) {
-    let all = records(bytes);
-    let mut records: Vec<Vec<u8>> = all.iter().map(|&(start, end)| bytes[start..end].to_vec()).collect();
-    let (one, two) = (random.below(records.len()), random.below(records.len()));
-    match random.below(4) {
-        0 => records.swap(one, two),
-        1 => drop(records.remove(one)),
-        2 => records.insert(two, records[one].clone()),
-        _ => {
-            // The same content in two records.
-            let record = records[one].clone();
-            if record.len() > 6 {
-                let cut = 6 + random.below(record.len() - 6);
-                let part = |content: &[u8]| {
-                    let len = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
-                    [&record[..3], &len, content].concat()
-                };
-                records.splice(one..=one, [part(&record[5..cut]), part(&record[cut..])]);
-            }
-        }
-    }
-    *bytes = records.concat();
-}
-
-/// Where the records of `bytes` begin and end, as far as their headers can be believed. Never empty.
-pub(crate) fn records(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let mut all = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let len = match bytes[at..] {
-            [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([high, low])),
-            _ => bytes.len() - at,
-        };
-        let end = bytes.len().min(at + len);
-        all.push((at, end));
-        at = end;
-    }
-    if all.is_empty() {
-        all.push((0, 0));
-    }
-    all
 }

@@ -64,7 +64,7 @@ impl Connection {
         let mut forger = Forger::of_data(writer, self.version, &self.server_random).unwrap();
         if writer == Role::Server && self.version == Protocols::TLS1_3 {
             forger.seq =
-                crate::random::records(&self.to_client).iter().filter(|(start, end)| start < end).count()
+                crate::wire::records(&self.to_client).iter().filter(|(start, end)| start < end).count()
                     as u64;
         }
         forger
