@@ -219,6 +219,7 @@ impl SessionRules {
                 return None;
             }
             slot.session.since = Some(since);
+            slot.session.validated = client == ClientIdentity::Validated && !self.is_manual(slot);
             slot.session.mark = Some(*mark);
             slot.session.client = client;
             slot.server_session_ids.push(mark.to_vec());
@@ -229,14 +230,17 @@ impl SessionRules {
 
     /// Whether what is known of the client is what this context would have asked for.
     fn answers(&self, client: ClientIdentity, slot: &ConnectionSlot) -> bool {
-        let manual = self.validation == Validation::Manual || slot.manual_validation;
-        let identified =
-            client == ClientIdentity::Validated || (client == ClientIdentity::Unchecked && manual);
+        let identified = client == ClientIdentity::Validated
+            || (client == ClientIdentity::Unchecked && self.is_manual(slot));
         match slot.client_auth.unwrap_or(self.client_auth) {
             ClientAuth::None => client == ClientIdentity::NotAsked,
             ClientAuth::Request => identified || client == ClientIdentity::Withheld,
             ClientAuth::Require => identified,
         }
+    }
+
+    fn is_manual(&self, slot: &ConnectionSlot) -> bool {
+        self.validation == Validation::Manual || slot.manual_validation
     }
 
     pub(super) fn marks(&self) -> MutexGuard<'_, RevokedMarks> {

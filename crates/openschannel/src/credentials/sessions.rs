@@ -270,6 +270,7 @@ impl EngineClientSessions {
             let suits = session.suits(now, !self.is_manual(slot), slot);
             if suits {
                 slot.session.since = Some(session.since);
+                slot.session.validated = session.validated && !self.is_manual(slot);
                 slot.session.local_leaf = session.local_leaf.clone();
             }
             suits

@@ -44,7 +44,8 @@ pub(crate) struct ConnectionSlot {
     pub(crate) peer_chain: Vec<Vec<u8>>,
     /// Why the verifier refused. The engine's error and its alert are then to be replaced by this.
     pub(crate) rejection: Option<Rejection>,
-    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate).
+    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate). For a resumed session see
+    /// [`SessionState::validated`].
     pub(crate) validation: Option<Result<(), Rejection>>,
     /// The DER names of the CertificateRequest.
     pub(crate) issuers: Vec<Vec<u8>>,
@@ -125,6 +126,8 @@ impl fmt::Debug for ConnectionSlot {
 pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
+    /// Resumed: whether the peer was validated then, for a context that leaves that to nobody else.
+    pub(crate) validated: bool,
     /// Client: the leaf that was presented then.
     pub(super) local_leaf: Option<Vec<u8>>,
     /// Server: the mark that all tickets of the session carry.
