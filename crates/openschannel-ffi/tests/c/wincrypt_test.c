@@ -686,6 +686,7 @@ static void chains(void) {
         { "untrusted.der", CERT_TRUST_IS_UNTRUSTED_ROOT, 1, (DWORD)CERT_E_UNTRUSTEDROOT, SECURITY_FLAG_IGNORE_UNKNOWN_CA },
         { "partial.der", CERT_TRUST_IS_PARTIAL_CHAIN, 1, (DWORD)CERT_E_CHAINING, SECURITY_FLAG_IGNORE_UNKNOWN_CA },
         { "client.der", 0, 3, (DWORD)CERT_E_WRONG_USAGE, SECURITY_FLAG_IGNORE_WRONG_USAGE },
+        { "mail-issued.der", 0, 3, (DWORD)CERT_E_WRONG_USAGE, SECURITY_FLAG_IGNORE_WRONG_USAGE },
         { "tampered.der", CERT_TRUST_IS_NOT_SIGNATURE_VALID, 3, (DWORD)TRUST_E_CERT_SIGNATURE, 0 },
         { "constrained.der", CERT_TRUST_HAS_NOT_PERMITTED_NAME_CONSTRAINT, 3, (DWORD)CERT_E_INVALID_NAME, 0 },
         { "below-leaf.der", CERT_TRUST_INVALID_BASIC_CONSTRAINTS, 4, (DWORD)TRUST_E_BASIC_CONSTRAINTS, 0 },
@@ -700,6 +701,7 @@ static void chains(void) {
     size_t index;
     add(others, "intermediate.der");
     add(others, "constraining.der");
+    add(others, "mail.der");
     add(others, "leaf.der");
     for (index = 0; index < COUNT(expectations); index++) {
         const expectation *expected = &expectations[index];
