@@ -186,6 +186,7 @@ impl SessionRules {
             let mut envelope = Zeroizing::new(Vec::with_capacity(ENVELOPE_LEN + plain.len()));
             envelope.extend([ENVELOPE_VERSION, client]);
             envelope.extend(unix_seconds(since).to_be_bytes());
+            envelope.extend(slot.session.until.map_or(NO_END, unix_seconds).to_be_bytes());
             envelope.extend(mark);
             envelope.extend(plain);
             envelope
@@ -199,6 +200,7 @@ impl SessionRules {
         }
         let (&[version, client], rest) = envelope.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
+        let (until, rest) = rest.split_first_chunk()?;
         let (mark, plain) = rest.split_first_chunk::<TICKET_MARK_LEN>()?;
         let client = match client {
             0 => ClientIdentity::NotAsked,
@@ -207,8 +209,12 @@ impl SessionRules {
             3 => ClientIdentity::Validated,
             _ => return None,
         };
-        let since = UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*since)))?;
-        let expires = since.checked_add(self.lifespan)?;
+        let moment =
+            |seconds: &[u8; 8]| UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*seconds)));
+        let since = moment(since)?;
+        let until = if u64::from_be_bytes(*until) == NO_END { None } else { Some(moment(until)?) };
+        let lapses = since.checked_add(self.lifespan)?;
+        let expires = until.map_or(lapses, |until| lapses.min(until));
         let now = self.clock.now();
         // Stored in whole seconds, so `since` is never later than it was.
         if version != ENVELOPE_VERSION || now < since || now >= expires || self.marks().contains(mark) {
@@ -219,6 +225,7 @@ impl SessionRules {
                 return None;
             }
             slot.session.since = Some(since);
+            slot.session.until = until;
             slot.session.validated = client == ClientIdentity::Validated && !self.is_manual(slot);
             slot.session.mark = Some(*mark);
             slot.session.client = client;
@@ -249,9 +256,11 @@ impl SessionRules {
 }
 
 /// The layout below; tickets outlive neither the process nor this number, stores may.
-const ENVELOPE_VERSION: u8 = 1;
-/// Version, client, seconds since 1970, mark.
-const ENVELOPE_LEN: usize = 2 + 8 + TICKET_MARK_LEN;
+const ENVELOPE_VERSION: u8 = 2;
+/// Version, client, when it was authenticated and when its certificate ends in seconds since 1970, mark.
+const ENVELOPE_LEN: usize = 2 + 8 + 8 + TICKET_MARK_LEN;
+/// There is no certificate that could end.
+const NO_END: u64 = u64::MAX;
 
 /// Marks of tickets that are good no more. A ticket itself cannot be taken back.
 #[derive(Debug, Default)]

@@ -74,6 +74,7 @@ impl ConnectionSlot {
             manual_validation: self.manual_validation,
             local_key: self.local_key.clone(),
             since: self.session.since,
+            until: self.session.until,
             local_leaf: self.session.local_leaf.as_deref().map(Into::into),
         })
     }
@@ -91,6 +92,7 @@ pub(crate) struct TicketSlot {
     manual_validation: bool,
     local_key: Option<Arc<CertifiedKey>>,
     since: Option<SystemTime>,
+    until: Option<SystemTime>,
     local_leaf: Option<Box<[u8]>>,
 }
 
@@ -102,6 +104,7 @@ impl TicketSlot {
             local_key: self.local_key.clone(),
             session: SessionState {
                 since: self.since,
+                until: self.until,
                 local_leaf: self.local_leaf.as_deref().map(Into::into),
                 ..SessionState::default()
             },
@@ -126,6 +129,8 @@ impl fmt::Debug for ConnectionSlot {
 pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
+    /// When the peer's certificate ends, if it was validated. No resumption outlives that either.
+    pub(super) until: Option<SystemTime>,
     /// Resumed: whether the peer was validated then, for a context that leaves that to nobody else.
     pub(crate) validated: bool,
     /// Client: the leaf that was presented then.
