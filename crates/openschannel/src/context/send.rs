@@ -235,8 +235,8 @@ impl SendHalf {
     /// records as it may.
     pub fn shut_down(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         output.clear();
-        self.keep(Alert::CLOSE_NOTIFY);
-        self.emit_waiting(output)
+        let waiting = self.waiting.replace(Alert::CLOSE_NOTIFY);
+        self.emit_waiting(output).inspect_err(|_| self.waiting = waiting)
     }
 
     /// A record of any type and content under the current key, whatever state this half is in and without changing it: what a peer
