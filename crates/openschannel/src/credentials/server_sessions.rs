@@ -14,6 +14,7 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 use zeroize::Zeroizing;
 
 use super::clock::{Clock, unix_seconds};
+use super::sessions::MAX_TICKET_LIFE;
 use super::slot::{self, ClientIdentity, ConnectionSlot, TICKET_MARK_LEN};
 use super::{ClientAuth, Validation};
 
@@ -372,8 +373,8 @@ impl ProducesTickets for EngineTickets {
     }
 
     fn lifetime(&self) -> u32 {
-        let lifespan = u32::try_from(self.rules.lifespan.as_secs()).unwrap_or(u32::MAX);
-        lifespan.min(self.inner().lifetime())
+        let lifespan = self.rules.lifespan.min(MAX_TICKET_LIFE).as_secs();
+        u32::try_from(lifespan).unwrap_or(u32::MAX).min(self.inner().lifetime())
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {

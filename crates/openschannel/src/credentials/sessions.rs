@@ -47,6 +47,9 @@ pub trait ClientSessionStore: Send + Sync + fmt::Debug {
     fn group_hint(&self, target: &str) -> Option<NamedGroup>;
 }
 
+/// As long as tickets of TLS 1.3 may be promised or kept (RFC 8446 section 4.6.1).
+pub(super) const MAX_TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// A session to be resumed: opaque, and secret.
 #[derive(Clone)]
 pub struct ClientSession {
@@ -243,6 +246,10 @@ impl EngineClientSessions {
             }
             let since = slot.session.since.unwrap_or(now);
             let lapses = since.checked_add(self.lifespan)?;
+            let lapses = match value {
+                SessionValue::Tls12(_) => lapses,
+                SessionValue::Tls13(_) => lapses.min(now.checked_add(MAX_TICKET_LIFE)?),
+            };
             let until = slot.session.until;
             let presented =
                 slot.local_key.as_ref().and_then(|key| key.cert.first()).map(|leaf| leaf.to_vec());

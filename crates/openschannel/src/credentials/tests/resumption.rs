@@ -291,6 +291,25 @@ fn a_session_does_not_outlive_the_certificate_it_was_made_with() {
     }
 }
 
+/// RFC 8446 section 4.6.1: neither side goes beyond seven days, whatever its credential says.
+#[test]
+fn no_ticket_lives_for_longer_than_a_week() {
+    let store = Arc::new(MemoryClientSessions::new(4));
+    let month = days(30);
+    let pair = pair(
+        Protocols::TLS1_3,
+        |c| c.session_lifespan(month).session_store(store.clone()),
+        |s| s.session_lifespan(month),
+    );
+    pair.server.set_ticket_keys(&[TicketKey::new([1; 16], &[2; 32]).unwrap()]).unwrap();
+    let config = pair.server.server_config(None);
+    let promised = with_slot(&mut ConnectionSlot::default(), || config.ticketer.lifetime());
+    assert_eq!(promised, 7 * 24 * 3600);
+    pair.resumes();
+    let kept = store.take_tls13("a.example").unwrap();
+    assert!(kept.expires() <= SystemTime::now() + days(7), "{kept:?}");
+}
+
 #[test]
 fn a_session_answers_only_what_its_server_context_would_have_asked() {
     use ClientAuth::{None, Request, Require};
