@@ -698,6 +698,7 @@ static void chains(void) {
     CERT_CHAIN_POLICY_PARA para;
     CERT_CHAIN_POLICY_STATUS status;
     FILETIME then = { 0, 0x02000000 };
+    WCHAR *endless;
     size_t index;
     add(others, "intermediate.der");
     add(others, "constraining.der");
@@ -733,6 +734,15 @@ static void chains(void) {
     CHECK(policy(chain, SECURITY_FLAG_IGNORE_CERT_CN_INVALID, AUTHTYPE_SERVER, bad) == 0);
     CHECK(policy(chain, 0, AUTHTYPE_SERVER, dotted) == 0 && policy(chain, 0, AUTHTYPE_SERVER, address) == 0);
     CHECK(policy(chain, 0, AUTHTYPE_SERVER, NULL) == 0);
+    /* No name is that long, and none that is said goes unchecked. */
+    endless = malloc((1 << 21) * sizeof(WCHAR));
+    CHECK(endless != NULL);
+    for (index = 0; index < (1 << 21) - 1; index++) {
+        endless[index] = 'a';
+    }
+    endless[index] = 0;
+    CHECK(policy(chain, 0, AUTHTYPE_SERVER, endless) == (DWORD)CERT_E_CN_NO_MATCH);
+    free(endless);
     CHECK(policy(chain, 0, AUTHTYPE_CLIENT, bad) == (DWORD)CERT_E_WRONG_USAGE);
     CHECK(chain->rgpChain[0]->rgpElement[2]->TrustStatus.dwInfoStatus & CERT_TRUST_IS_SELF_SIGNED);
     CHECK(chain->rgpChain[0]->rgpElement[0]->TrustStatus.dwInfoStatus & CERT_TRUST_HAS_KEY_MATCH_ISSUER);

@@ -260,9 +260,10 @@ unsafe fn conditions(policy: usize, para: *const PolicyPara) -> Conditions {
     let is_name_checked = ssl.auth_type == AUTHTYPE_SERVER
         && ssl.checks & ignore::SECURITY_CERT_CN_INVALID == 0
         && conditions.ignore & ignore::INVALID_NAME == 0;
-    if is_name_checked {
+    if is_name_checked && !ssl.server_name.is_null() {
+        // What is too long for a name is one all the same, and no certificate is for it.
         // SAFETY: the caller vouches for the string.
-        conditions.name = unsafe { from_wide(ssl.server_name) };
+        conditions.name = Some(unsafe { from_wide(ssl.server_name) }.unwrap_or_default());
     }
     conditions
 }
