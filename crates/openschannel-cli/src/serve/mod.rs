@@ -39,6 +39,9 @@ use www::Site;
 /// Descriptors beside those of connections: the listener, standard streams, and files that are being sent.
 const SPARE_FILES: u64 = 1_000;
 
+/// Threads that wait for files at the same time; more answers queue. A disk is not faster for more, and a thread is not free.
+const FILE_THREADS: usize = 64;
+
 /// After an accept that failed, for want of descriptors as a rule: until some are free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -145,6 +148,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
     rlimit::increase_nofile_limit(options.limits.places() as u64 + SPARE_FILES).ok();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(FILE_THREADS)
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let result = runtime.block_on(serve(options, Arc::new(session), ca));
