@@ -8,6 +8,9 @@ KEY_CHANGE = {("client", TLS12): ["Finished"], ("client", TLS13): ["ClientHello"
               ("server", TLS12): ["Finished"], ("server", TLS13): ["ServerHello", "Finished"]}
 
 
+COMPARED = "the engine compares a Finished before it looks at its length: decrypt_error, where BoringSSL and OpenSSL have the same or decode_error"
+
+
 def cases():
     for role in BOTH_ROLES:
         for version in BOTH_VERSIONS:
@@ -58,14 +61,14 @@ def lengths(role, version):
             yield Case(f"handshake/instead:{name} one byte short", role, version, {
                 f"instead:{name}": instead(with_body(lambda body: body[:-1]))}, expect,
                 "RFC 9846 4.5.3, 6.2; RFC 5246 7.2.2: decode_error; a Finished of another length does not verify",
-                accepted="the engine compares a Finished before it looks at its length" if name == "Finished" else "")
+                accepted=COMPARED if name == "Finished" else "")
             yield Case(f"handshake/instead:{name} empty", role, version, {
                 f"instead:{name}": instead(with_body(lambda body: b""))}, expect, "the same",
-                accepted="as above" if name == "Finished" else "")
+                accepted=COMPARED if name == "Finished" else "")
         expect = refused(51) if name == "Finished" else decode
         yield Case(f"handshake/instead:{name} one byte more", role, version, {
             f"instead:{name}": instead(with_body(lambda body: body + b"\x00"))}, expect, "RFC 9846 6.2: decode_error",
-            accepted="as above" if name == "Finished" else "")
+            accepted=COMPARED if name == "Finished" else "")
         yield Case(f"handshake/instead:{name} longer than any may be", role, version, {
             f"instead:{name}": instead(lambda message: message[:1] + b"\x01\x00\x00" + message[4:])}, refused(50),
             "a bound of the engine, 65535 bytes: told by the header",
@@ -200,6 +203,9 @@ def downgrades():
             return message
         yield Case(f"handshake/instead:ServerHello sentinel of {name}", "server", TLS12, {"instead:ServerHello": instead(change)},
                    refused(47, "SEC_E_DOWNGRADE_DETECTED"), "RFC 9846 4.1.3: illegal_parameter")
+
+    yield Case("handshake/after:ClientHello fallback marked as one", "client", TLS12, {"after:ClientHello": lambda peer: None}, refused(86),
+               "RFC 7507 3: inappropriate_fallback", settings={"sendFallbackSCSV": True})
 
     def version(minor):
         def change(message):

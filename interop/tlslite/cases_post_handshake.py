@@ -14,6 +14,7 @@ def cases():
         yield from message_boundaries(role)
     yield from renegotiation()
     yield from tickets()
+    yield from tickets_of_tls12()
 
 
 def send_message(content):
@@ -105,7 +106,7 @@ def message_boundaries(role):
         yield Case("post/data message over the size limit", role, version, {
             "data": send_message(b"\x04\xff\xff\xff")}, refused(50),
             "a bound of ours, 65535 bytes, and the engine's: told by its header, nothing is kept for it",
-            accepted="no document has a limit or an alert for it; BoringSSL says illegal_parameter (excessive message size), OpenSSL too")
+            accepted="no document has a limit or an alert for it; BoringSSL and OpenSSL say illegal_parameter")
         yield Case("post/data message that never ends", role, version, {
             "data": lambda peer: (peer.send(peer.seal(HANDSHAKE, b"\x04\x00\xff\xff" + bytes(1000))), peer.send(peer.alert(1, 0)))},
             refused(10), interrupted)
@@ -168,6 +169,25 @@ def tickets():
         peer.seal(HANDSHAKE, ticket() + b"\x04\x00"), peer.seal(DATA, b"x")), refused(10), "RFC 9846 5.1: nothing comes between the pieces")
     yield case("ticket byte by byte", lambda peer: peer.send(*(peer.seal(HANDSHAKE, bytes([byte])) for byte in ticket())), goes_on(),
                "RFC 9846 5.1: a message may be cut")
+
+
+def tickets_of_tls12():
+    """RFC 5077: between ServerHelloDone's answer and ChangeCipherSpec, as announced in the ServerHello."""
+    announced = {"ticketKeys": [bytearray(32)], "ticket_count": 1}
+    case = lambda name, content, expect, why: Case(f"post/instead:NewSessionTicket {name}", "server", TLS12, {
+        "instead:NewSessionTicket": lambda peer: peer.send(*(peer.seal(HANDSHAKE, piece) for piece in chunks(content(peer), 16384)))},
+        expect, why, settings=announced)
+    body = lambda opaque: message(4, bytes(4) + len(opaque).to_bytes(2, "big") + opaque)
+    # What is another message than tlslite-ng's own makes other Finished messages, so the transcript has to differ to be refused earlier.
+    yield case("as it is", lambda peer: peer.message, goes_on(), "RFC 5077 3.3")
+    yield case("cut short", lambda peer: message(4, peer.message[4:-1]), refused(50), "RFC 5246 7.2.2: decode_error")
+    yield case("with a byte more", lambda peer: message(4, peer.message[4:] + b"\x00"), refused(50), "RFC 5246 7.2.2: decode_error")
+    yield case("without a body", lambda peer: message(4, b""), refused(50), "RFC 5246 7.2.2: decode_error")
+    yield case("over the size limit", lambda peer: b"\x04\xff\xff\xff", refused(50), "a bound of the engine, told by the header")
+    yield case("twice", lambda peer: 2 * peer.message, refused(10), "RFC 5077 3.3: one")
+    yield case("another one", lambda peer: body(bytes(40)), refused(51), "RFC 5077 3.3: it is in the transcript, Finished does not verify")
+    yield Case("post/instead:NewSessionTicket left out", "server", TLS12, {"instead:NewSessionTicket": lambda peer: None}, refused(10),
+               "RFC 5077 3.2: who announced one sends one", settings=announced)
 
 
 def chunks(content, length):

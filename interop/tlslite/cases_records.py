@@ -97,7 +97,7 @@ def established(role, version):
     yield Case("records/data record version 3.1", role, version, {"data": lambda peer: peer.send(old_version(peer))},
                refused(20 if tls13 else 10),
                "RFC 9846 5.2: the header as it stands is authenticated. RFC 5246 E.1: behind the hello it has to be the agreed version",
-               accepted="" if tls13 else "RFC 5246 names no alert; OpenSSL and BoringSSL send protocol_version or none")
+               accepted="" if tls13 else "RFC 5246 names no alert; OpenSSL and BoringSSL send protocol_version")
     yield Case("records/data major version 2", role, version,
                {"data": lambda peer: peer.send(b"\x17\x02\x00\x00\x30" + bytes(48))}, refused(10), "what is no TLS record any more")
     yield Case("records/data one byte in each record", role, version, {
@@ -195,7 +195,7 @@ def change_cipher_spec(role):
         yield Case(f"records/{point} ChangeCipherSpec", role, TLS13, {point: good}, refused(10), why)
     yield Case("records/before:Finished 40 ChangeCipherSpecs", role, TLS13, {
         "before:Finished": lambda peer: peer.send(40 * peer.plain(CCS, b"\x01"))}, refused(10),
-        "BoringSSL counts them among empty records; the engine takes two", accepted="RFC 9846 does not bound them, E.4 has a peer send one")
+        "BoringSSL counts them among empty records; the engine takes two", accepted="RFC 9846 does not bound them; E.4 has a peer send one")
     for name in [name for name in MESSAGES[role, TLS12] if name not in ("CCS", "Finished")][1:]:
         yield Case(f"records/before:{name} ChangeCipherSpec too early", role, TLS12, {f"before:{name}": good}, refused(10),
                    "RFC 5246 7.1, CVE-2014-0224: before there are keys it would switch to known ones")

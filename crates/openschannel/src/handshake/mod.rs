@@ -34,7 +34,9 @@ use std::net::Ipv4Addr;
 use rustls::pki_types::ServerName;
 use rustls::{ProtocolVersion, SupportedCipherSuite};
 
-use crate::alert::{Alert, AlertDescription, AlertLevel, AlertVersion, LocalFailure, ReceivedAlert, received};
+use crate::alert::{
+    Alert, AlertDescription, AlertLevel, AlertVersion, LocalFailure, ReceivedAlert, received,
+};
 use crate::context::{ContextOptions, Role};
 use crate::credentials::alpn_list;
 use crate::credentials::slot::ConnectionSlot;
@@ -349,7 +351,9 @@ impl Handshake {
             // user_canceled of TLS 1.3 at another level, for which the engine, which has to see it, gives the handshake up.
             ReceivedAlert::Ignored if is_sealed && alert.level != AlertLevel::WARNING => {
                 self.resumption.forget_before_finished();
-                Err(Error::new(ErrorStatus::UnfinishedContextDeleted).by(Fault::Peer).with_received_alert(alert))
+                Err(Error::new(ErrorStatus::UnfinishedContextDeleted)
+                    .by(Fault::Peer)
+                    .with_received_alert(alert))
             }
             ReceivedAlert::Ignored | ReceivedAlert::NoRenegotiation => {
                 self.warnings += 1;

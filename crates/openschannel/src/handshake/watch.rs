@@ -5,7 +5,8 @@ use rustls::SupportedCipherSuite;
 
 use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
 use super::messages::{
-    CertificateRequest, Messages, ServerHello, TLS1_3, client_hello_fallback, encrypted_extensions, message_type,
+    CertificateRequest, Messages, ServerHello, TLS1_3, client_hello_fallback, encrypted_extensions,
+    message_type,
 };
 use crate::alert::Alert;
 use crate::context::Role;

@@ -129,8 +129,7 @@ fn warnings_under_the_keys_of_a_handshake_are_passed_over() {
             // Neither resumption nor client certificates.
             let setting = SETTINGS.iter().filter(|setting| setting.version == version).nth(1).unwrap();
             forge::forget_secrets();
-            let mut pair =
-                Pair::begin(&setting.outbound, &setting.inbound, &ContextOptions::default());
+            let mut pair = Pair::begin(&setting.outbound, &setting.inbound, &ContextOptions::default());
             let server_random = pair.to_client[11..43].to_vec();
             // The keys are in the client's log when it has read the ServerHello.
             let (_, end) = records(&pair.to_client)[0];
@@ -164,9 +163,8 @@ fn warnings_under_the_keys_of_a_handshake_are_passed_over() {
 fn what_has_no_place_among_sealed_messages_is_refused() {
     let empty: fn(&mut Forger) -> Vec<u8> = |forger| forger.seal(22, &[], 0);
     let message: fn(&mut Forger) -> Vec<u8> = |_| vec![22, 3, 3, 0, 5, 11, 0, 0, 1, 0];
-    let alert: fn(&mut Forger) -> Vec<u8> = |forger| {
-        [forger.seal(22, &[8, 0, 0, 2, 0, 0], 0), vec![21, 3, 3, 0, 2, 1, 0]].concat()
-    };
+    let alert: fn(&mut Forger) -> Vec<u8> =
+        |forger| [forger.seal(22, &[8, 0, 0, 2, 0, 0], 0), vec![21, 3, 3, 0, 2, 1, 0]].concat();
     for bad in [empty, message, alert] {
         let setting = SETTINGS.iter().filter(|setting| setting.version == Protocols::TLS1_3).nth(1).unwrap();
         forge::forget_secrets();
@@ -193,7 +191,8 @@ fn both_marks_of_a_downgrade_are_heeded() {
             let (outbound, _) = credentials(protocols);
             let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
             pair.to_client[35..43].copy_from_slice(&[b"DOWNGRD", &[last][..]].concat());
-            let error = token_call(&mut pair.client, &pair.to_client, &mut TokenBuffer::allocate()).unwrap_err();
+            let error =
+                token_call(&mut pair.client, &pair.to_client, &mut TokenBuffer::allocate()).unwrap_err();
             assert_eq!(error.status(), expected, "{last}");
         }
     }
