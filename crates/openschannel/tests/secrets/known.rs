@@ -202,6 +202,20 @@ impl Told {
         Arc::default()
     }
 
+    /// What a key log file says.
+    pub(crate) fn of(file: &str) -> Self {
+        let mut inner = Inner::default();
+        let bytes = |hex: &str| -> Vec<u8> {
+            let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+            digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
+        };
+        for line in file.lines() {
+            let [label, random, secret] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            inner.secrets.insert((label.to_owned(), bytes(random)), (bytes(secret), [0; 32]));
+        }
+        Self(Mutex::new(inner))
+    }
+
     /// A token that begins with a ServerHello. The client, which logs all secrets too, has not seen it yet.
     pub(crate) fn server_hello(&self, token: &[u8]) {
         assert_eq!((token[0], token[5]), (22, 2), "no ServerHello");
