@@ -4,6 +4,9 @@ use core::ffi::{CStr, c_char};
 
 use zeroize::Zeroizing;
 
+use crate::strings::Character as _;
+use crate::types::SecWchar;
+
 /// No string that is passed here is longer; an array without an end is found out.
 const LONGEST: usize = 1 << 20;
 
@@ -55,12 +58,12 @@ pub(super) unsafe fn secret_from_wide(text: *const u16) -> Option<Zeroizing<Stri
     Some(secret)
 }
 
-/// With its terminator.
+/// With its terminator, and no other.
 pub(super) fn to_wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
+    SecWchar::terminated(text)
 }
 
-/// With its terminator; nothing behind a NUL inside.
+/// With its terminator, and no other.
 pub(super) fn to_narrow(text: &str) -> Vec<u8> {
-    text.bytes().take_while(|&byte| byte != 0).chain([0]).collect()
+    u8::terminated(text)
 }
