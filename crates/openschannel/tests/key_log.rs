@@ -107,7 +107,8 @@ fn processes_share_it() {
     }
     let text = fs::read_to_string(&path).unwrap();
     for secret in [2, 3, 4] {
-        let line = format!("CLIENT_TRAFFIC_SECRET_0 {} {}", "01".repeat(32), format!("{secret:02x}").repeat(48));
+        let line =
+            format!("CLIENT_TRAFFIC_SECRET_0 {} {}", "01".repeat(32), format!("{secret:02x}").repeat(48));
         assert_eq!(text.lines().filter(|found| *found == line).count(), LINES);
     }
     assert_eq!(text.lines().count(), 3 * LINES);

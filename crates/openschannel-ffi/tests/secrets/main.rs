@@ -25,8 +25,8 @@ use std::process::Command;
 use heap::{unwatched, watched};
 use known::{Known, Told, canary};
 use openschannel_ffi::types::{
-    CERT_CONTEXT, EapKeyBlock, KeyingMaterial, KeyingMaterialInfo, SecBuffer, SecBufferDesc, SecHandle, SessionTicketKey,
-    SessionTicketKeys, attribute, buffer_type,
+    CERT_CONTEXT, EapKeyBlock, KeyingMaterial, KeyingMaterialInfo, SecBuffer, SecBufferDesc, SecHandle,
+    SessionTicketKey, SessionTicketKeys, attribute, buffer_type,
 };
 use openschannel_ffi::wincrypt::{Blob, CertCloseStore, PFXImportCertStore, PFXVerifyPassword};
 use openschannel_ffi::*;
@@ -49,7 +49,12 @@ fn the_c_library_frees_no_secret_of_ours_unwiped() {
     let output = child.env("SSLKEYLOGFILE", &file).env("OPENSCHANNEL_DEBUG", "keylog").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    writeln!(std::io::stderr(), "{}", said.lines().find(|line| line.contains("searched")).unwrap_or_default()).ok();
+    writeln!(
+        std::io::stderr(),
+        "{}",
+        said.lines().find(|line| line.contains("searched")).unwrap_or_default()
+    )
+    .ok();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -60,7 +65,8 @@ fn search(key_log: &std::path::Path) {
     let ((), freed) = watched(|| {
         world.import();
         for (client, server) in [(0x800, 0x400), (0x2000, 0x1000)] {
-            let (random, mut undisturbed) = (&mut Random::new(1), |_: &mut Random, _: &Pair| ());
+            let (random, mut undisturbed) =
+                (&mut Random::new(1), |_: &mut Random, _: &Pair| heap::clear_stack());
             // Deleted in the middle.
             let mut pair = Pair::of(client, server);
             pair.begin();

@@ -21,8 +21,13 @@ fn no_plaintext_is_freed_unwiped() {
         assert!(freed.blocks() > 0, "{name}");
         let found: Vec<_> = freed.find(&known).iter().map(|found| format!("{name}: {found}")).collect();
         assert!(found.is_empty(), "{}", found.join("\n"));
-        writeln!(std::io::stderr(), "{name}: searched {} freed blocks for {} secrets", freed.blocks(), known.len())
-            .ok();
+        writeln!(
+            std::io::stderr(),
+            "{name}: searched {} freed blocks for {} secrets",
+            freed.blocks(),
+            known.len()
+        )
+        .ok();
     }
 }
 

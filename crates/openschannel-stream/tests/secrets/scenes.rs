@@ -117,7 +117,9 @@ fn driver() -> Scene {
             fill(&mut client, &mut server);
             server.consume(4_000);
             let (send, mut receive) = server.split().unwrap();
-            assert!(matches!(receive.fill_plaintext().unwrap(), Plaintext::Data(data) if data.len() == 5_000));
+            assert!(
+                matches!(receive.fill_plaintext().unwrap(), Plaintext::Data(data) if data.len() == 5_000)
+            );
             let server = Driver::join(send, receive).unwrap();
             let (send, receive) = server.split().unwrap();
             drop(send);

@@ -68,6 +68,13 @@ pub(crate) fn unwatched<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Clears what earlier calls have left on the stack, which is nobody's promise: a value that is moved to the heap takes along what lay in its
+/// unused parts.
+#[inline(never)]
+pub(crate) fn clear_stack() {
+    std::hint::black_box(&mut [0_u8; 1 << 19]);
+}
+
 /// A test that fails within does not leave a pointer to memory that is gone.
 struct End;
 
@@ -103,10 +110,20 @@ impl Found {
     pub(crate) fn freed_by(&self) -> &str {
         const STANDARD: &[&str] = &["core::", "alloc::", "<alloc::", "<core::", "__rust", "__rdl"];
         // Where they were inlined their names have no path.
-        const ALLOCATING: &[&str] =
-            &["alloc", "dealloc", "realloc", "shrink", "grow", "finish_grow", "do_reserve", "reserve", "from_raw"];
+        const ALLOCATING: &[&str] = &[
+            "alloc",
+            "dealloc",
+            "realloc",
+            "shrink",
+            "grow",
+            "finish_grow",
+            "do_reserve",
+            "reserve",
+            "from_raw",
+        ];
         let ours = |name: &&str| {
-            !STANDARD.iter().any(|path| name.starts_with(path)) && !ALLOCATING.iter().any(|word| name.starts_with(word))
+            !STANDARD.iter().any(|path| name.starts_with(path))
+                && !ALLOCATING.iter().any(|word| name.starts_with(word))
         };
         self.by.lines().map(str::trim).find(ours).unwrap_or_default()
     }
@@ -154,7 +171,9 @@ const PATTERN: u8 = 0xa5;
 /// Keeps a block that is being freed. Says whether it did.
 fn keep(start: *mut u8, len: usize, layout: Option<Layout>) -> bool {
     // A thread that is about to end watches nothing.
-    let Ok(watching) = WATCHING.try_with(|watching| watching.replace(std::ptr::null_mut())) else { return false };
+    let Ok(watching) = WATCHING.try_with(|watching| watching.replace(std::ptr::null_mut())) else {
+        return false;
+    };
     // A test that fails shows a backtrace, and there is one at a time.
     if watching.is_null() || start.is_null() || std::thread::panicking() {
         return false;

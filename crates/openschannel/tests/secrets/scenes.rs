@@ -8,13 +8,13 @@ use openschannel::credentials::{
     PostHandshake, ServerSessionStore, TicketKey,
 };
 use openschannel::status::{Error, SuccessStatus};
-use tracing::subscriber::with_default;
 use openschannel::{
     ContextOptions, ControlToken, KeyUpdateRequest, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer,
 };
+use tracing::subscriber::with_default;
 
 use super::common::*;
-use super::heap::{Freed, unwatched, watched};
+use super::heap::{Freed, clear_stack, unwatched, watched};
 use super::known::{Known, Told, canary};
 use super::text::Text;
 
@@ -44,7 +44,8 @@ fn connections() -> Scene {
     let ((), freed) = watched(|| {
         for suite in suites {
             for sessions in ["tickets", "shared keys", "store"] {
-                let outbound = outbound().cipher_suites(&[*suite]).key_log(world.told.clone()).acquire().unwrap();
+                let outbound =
+                    outbound().cipher_suites(&[*suite]).key_log(world.told.clone()).acquire().unwrap();
                 let mut server = inbound().cipher_suites(&[*suite]).key_log(world.told.clone());
                 if sessions == "store" {
                     server = server.tickets(false).session_store(store.clone());
@@ -54,6 +55,7 @@ fn connections() -> Scene {
                     inbound.set_ticket_keys(&[TicketKey::new([1; 16], &ticket_key).unwrap()]).unwrap();
                 }
                 for round in 0..2 {
+                    clear_stack();
                     let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
                     world.establish(&mut pair, usize::MAX);
                     let resumed = pair.client.attributes().unwrap().session_info().resumed;
@@ -83,7 +85,10 @@ fn given_up() -> Scene {
         for protocols in VERSIONS {
             let outbound = outbound().protocols(protocols).key_log(world.told.clone()).acquire().unwrap();
             let inbound = inbound().protocols(protocols).key_log(world.told.clone()).acquire().unwrap();
-            let begin = || Pair::begin(&outbound, &inbound, &ContextOptions::default());
+            let begin = || {
+                clear_stack();
+                Pair::begin(&outbound, &inbound, &ContextOptions::default())
+            };
             for tokens in 0..4 {
                 let mut pair = begin();
                 world.establish(&mut pair, tokens);
@@ -227,9 +232,12 @@ pub(crate) fn shown() -> (Text, Known) {
     known.add("ticket key", &ticket_key);
     known.add("ticket key, extracted", &extracted(&ticket_key));
     with_default(text.clone(), || {
-        for (protocols, tickets) in VERSIONS.into_iter().flat_map(|version| [(version, false), (version, true)]) {
+        for (protocols, tickets) in
+            VERSIONS.into_iter().flat_map(|version| [(version, false), (version, true)])
+        {
             let sessions = Arc::new(MemoryClientSessions::default());
-            let client = outbound().protocols(protocols).key_log(world.told.clone()).session_store(sessions.clone());
+            let client =
+                outbound().protocols(protocols).key_log(world.told.clone()).session_store(sessions.clone());
             text.show(&client);
             let server = inbound().protocols(protocols).key_log(world.told.clone()).tickets(tickets);
             let server = if tickets { server } else { server.session_store(store.clone()) };
@@ -301,7 +309,8 @@ fn show_identities(known: &mut Known, text: &Text) {
         Identity::from_der(chain(), &key[..key.len() - 1]).unwrap_err(),
         Identity::from_pem(pem.as_bytes(), pem.as_bytes()).unwrap_err(),
         Identity::from_pem(CERTIFICATES.client.0.as_bytes(), pem.as_bytes()).unwrap_err(),
-        Identity::from_pem(CERTIFICATES.client.0.as_bytes(), pem.replace("END", "FIN").as_bytes()).unwrap_err(),
+        Identity::from_pem(CERTIFICATES.client.0.as_bytes(), pem.replace("END", "FIN").as_bytes())
+            .unwrap_err(),
     ] {
         text.show(&error);
         text.say(&error.to_string());
@@ -341,6 +350,7 @@ impl World {
 
     /// Goes on with a handshake for so many tokens.
     fn establish(&mut self, pair: &mut Pair, tokens: usize) {
+        clear_stack();
         if pair.to_client.get(5) == Some(&2) {
             self.told.server_hello(&pair.to_client);
         }
@@ -358,6 +368,7 @@ impl World {
 
     /// As [`World::establish`], with a byte changed in one of the tokens.
     fn fail_in_handshake(&mut self, pair: &mut Pair, spoilt: usize) {
+        clear_stack();
         self.told.server_hello(&pair.to_client);
         for token in 0.. {
             let to_client = !pair.to_client.is_empty();
@@ -467,11 +478,18 @@ fn extracted(material: &[u8]) -> Vec<u8> {
 }
 
 /// A session store that somebody reads along in.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Stolen {
     sessions: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     /// The secrets of the sessions: the PSK in TLS 1.3, the master secret in TLS 1.2.
     values: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Credentials show their store, by what it says of itself.
+impl std::fmt::Debug for Stolen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stolen")
+    }
 }
 
 impl ServerSessionStore for Stolen {
@@ -492,11 +510,11 @@ impl ServerSessionStore for Stolen {
     }
 }
 
-/// Behind the provider's envelope (26 bytes) the engine writes the server's name, version and suite, then the secret.
+/// Behind the provider's envelope the engine writes the server's name, version and suite, then the secret with its length.
 fn secret_of(value: &[u8]) -> Vec<u8> {
-    let engines = &value[26..];
-    let name = if engines[0] == 1 { 2 + usize::from(engines[1]) } else { 1 };
-    let len = usize::from(engines[name + 4]);
-    assert!([32, 48].contains(&len), "{engines:?}");
-    engines[name + 5..][..len].to_vec()
+    let name = value.windows(NAME.len()).position(|bytes| bytes == NAME.as_bytes()).unwrap();
+    let secret = &value[name + NAME.len() + 4..];
+    let len = usize::from(secret[0]);
+    assert!([32, 48].contains(&len), "{value:?}");
+    secret[1..=len].to_vec()
 }
