@@ -44,7 +44,8 @@ impl Known {
 
     /// The private number in a PKCS #8 key on P-256; the rest of that structure is public.
     pub(crate) fn add_p256(&mut self, name: &str, pkcs8: &[u8]) {
-        let at = pkcs8.windows(2).position(|bytes| bytes == [4, 32]).expect("an octet string of 32 bytes") + 2;
+        let at =
+            pkcs8.windows(2).position(|bytes| bytes == [4, 32]).expect("an octet string of 32 bytes") + 2;
         self.add(name, &pkcs8[at..at + 32]);
     }
 
@@ -138,14 +139,22 @@ impl Form {
             Self::Raw => vec![part.to_vec()],
             Self::Reversed => vec![part.iter().rev().copied().collect()],
             Self::Utf16 if part.is_ascii() => {
-                let wide = |order: fn(u16) -> [u8; 2]| part.iter().flat_map(|byte| order(u16::from(*byte))).collect();
+                let wide = |order: fn(u16) -> [u8; 2]| {
+                    part.iter().flat_map(|byte| order(u16::from(*byte))).collect()
+                };
                 vec![wide(u16::to_le_bytes), wide(u16::to_be_bytes)]
             }
             Self::Utf16 => vec![],
-            Self::Hex => vec![joined("", &|byte| format!("{byte:02x}")), joined("", &|byte| format!("{byte:02X}"))],
+            Self::Hex => {
+                vec![joined("", &|byte| format!("{byte:02x}")), joined("", &|byte| format!("{byte:02X}"))]
+            }
             // Wherever the group of three begins that the part begins in.
-            Self::Base64 => (0..3).map(|skip| base64(&part[skip..skip + (part.len() - skip) / 3 * 3])).collect(),
-            Self::List => vec![joined(",", &|byte| byte.to_string()), joined(",", &|byte| format!("0x{byte:x}"))],
+            Self::Base64 => {
+                (0..3).map(|skip| base64(&part[skip..skip + (part.len() - skip) / 3 * 3])).collect()
+            }
+            Self::List => {
+                vec![joined(",", &|byte| byte.to_string()), joined(",", &|byte| format!("0x{byte:x}"))]
+            }
             Self::Escaped => vec![part.escape_ascii().to_string().into_bytes()],
         }
     }
@@ -216,7 +225,9 @@ impl KeyLog for Told {
         unwatched(|| {
             let mut inner = self.0.lock().expect("nobody failed with it");
             let server_random = inner.server_random;
-            inner.secrets.insert((label.to_owned(), client_random.to_vec()), (secret.to_vec(), server_random));
+            inner
+                .secrets
+                .insert((label.to_owned(), client_random.to_vec()), (secret.to_vec(), server_random));
         });
     }
 }

@@ -41,7 +41,8 @@ fn connections() -> Scene {
     let ((), freed) = watched(|| {
         for suite in suites {
             for sessions in ["tickets", "shared keys", "store"] {
-                let outbound = outbound().cipher_suites(&[*suite]).key_log(world.told.clone()).acquire().unwrap();
+                let outbound =
+                    outbound().cipher_suites(&[*suite]).key_log(world.told.clone()).acquire().unwrap();
                 let mut server = inbound().cipher_suites(&[*suite]).key_log(world.told.clone());
                 if sessions == "store" {
                     server = server.tickets(false).session_store(store.clone());

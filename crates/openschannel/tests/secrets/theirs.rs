@@ -15,9 +15,16 @@ struct Exception {
 }
 
 const TLS12: &[&str] = &["CLIENT_RANDOM", "session"];
-const TLS13: &[&str] = &["CLIENT_HANDSHAKE_", "SERVER_HANDSHAKE_", "CLIENT_TRAFFIC_", "SERVER_TRAFFIC_", "EXPORTER_"];
-const ALL: &[&str] =
-    &["CLIENT_HANDSHAKE_", "SERVER_HANDSHAKE_", "CLIENT_TRAFFIC_", "SERVER_TRAFFIC_", "EXPORTER_", "CLIENT_RANDOM"];
+const TLS13: &[&str] =
+    &["CLIENT_HANDSHAKE_", "SERVER_HANDSHAKE_", "CLIENT_TRAFFIC_", "SERVER_TRAFFIC_", "EXPORTER_"];
+const ALL: &[&str] = &[
+    "CLIENT_HANDSHAKE_",
+    "SERVER_HANDSHAKE_",
+    "CLIENT_TRAFFIC_",
+    "SERVER_TRAFFIC_",
+    "EXPORTER_",
+    "CLIENT_RANDOM",
+];
 
 const THEIRS: &[Exception] = &[
     Exception {
@@ -51,7 +58,10 @@ const THEIRS: &[Exception] = &[
     },
     Exception {
         secrets: TLS12,
-        functions: &["rustls::crypto::aws_lc_rs::ticketer::Rfc5077Ticketer", "PaddedBlockEncryptingKey::encrypt"],
+        functions: &[
+            "rustls::crypto::aws_lc_rs::ticketer::Rfc5077Ticketer",
+            "PaddedBlockEncryptingKey::encrypt",
+        ],
         why: "the ticketer of rustls copies what it seals, and keeps what it opens in a vector",
         always: true,
     },
@@ -69,7 +79,10 @@ const THEIRS: &[Exception] = &[
     },
     Exception {
         secrets: ALL,
-        functions: &["drop<rustls::client::client_conn::Unbuffered", "drop<rustls::server::server_conn::Unbuffered"],
+        functions: &[
+            "drop<rustls::client::client_conn::Unbuffered",
+            "drop<rustls::server::server_conn::Unbuffered",
+        ],
         why: "what rustls had on the stack gets into the unused part of its enums",
         always: false,
     },
@@ -122,7 +135,10 @@ impl Seen {
 
     /// Exceptions for nothing.
     pub(crate) fn unused(&self) -> Vec<&'static str> {
-        let unused = THEIRS.iter().enumerate().filter(|(place, exception)| exception.always && !self.0.contains(place));
+        let unused = THEIRS
+            .iter()
+            .enumerate()
+            .filter(|(place, exception)| exception.always && !self.0.contains(place));
         unused.map(|(_, exception)| exception.why).collect()
     }
 }
