@@ -1,12 +1,14 @@
 //! The implementations that play subjects.
 
+pub mod blocking;
 pub mod provider;
+pub mod tokio;
 
 use crate::subject::Subject;
 
 /// Ours.
 pub fn ours() -> Vec<Box<dyn Subject>> {
-    vec![Box::new(provider::SUBJECT)]
+    vec![Box::new(provider::SUBJECT), Box::new(blocking::SUBJECT), Box::new(tokio::SUBJECT)]
 }
 
 /// Everybody.
