@@ -22,6 +22,12 @@ fn the_tokio_stream() {
     holds(&tokio::SUBJECT);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_c_abi() {
+    holds(&openschannel_conformance::subjects::c_abi::SUBJECT);
+}
+
 fn holds(subject: &dyn Subject) {
     let files = Files::new();
     let mut wrong = Vec::new();
