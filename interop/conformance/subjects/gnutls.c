@@ -57,12 +57,9 @@ enum progress tls_read(void *buffer, size_t room, size_t *length)
         errno = 0;
         result = gnutls_record_recv(session, buffer, room);
     } while (is_warning(result));
-    if (result == 0) {
-        because("closed", "gnutls_record_recv gives 0");
-        return ENDED;
-    }
     *length = result > 0 ? (size_t)result : 0;
-    return judge((int)result);
+    /* Its 0 is what other calls name so. */
+    return judge(result == 0 ? GNUTLS_E_SESSION_EOF : (int)result);
 }
 
 enum progress tls_write(const void *data, size_t length, size_t *written)
@@ -104,6 +101,9 @@ static enum progress judge(int result)
     switch (result) {
     case GNUTLS_E_AGAIN:
         return gnutls_record_get_direction(session) ? WANTS_WRITE : WANTS_READ;
+    case GNUTLS_E_SESSION_EOF:
+        because("closed", "%s", name);
+        return ENDED;
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
         snprintf(word, sizeof word, "alert:%d", (int)gnutls_alert_get(session));
         because(word, "%s", name);
