@@ -1,6 +1,8 @@
 //! The implementations that play subjects.
 
+pub mod foreign;
 pub mod provider;
+pub mod rustls;
 
 use crate::subject::Subject;
 
@@ -11,7 +13,9 @@ pub fn ours() -> Vec<Box<dyn Subject>> {
 
 /// Everybody.
 pub fn all() -> Vec<Box<dyn Subject>> {
-    ours()
+    let mut all = ours();
+    all.extend(foreign::all());
+    all
 }
 
 fn our_version() -> String {
