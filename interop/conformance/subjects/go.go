@@ -31,7 +31,6 @@ var known struct {
 	more     *sync.Cond
 	ready    bool
 	received int
-	reset    bool
 }
 
 func main() {
@@ -68,7 +67,11 @@ func main() {
 	if amount := map[string]int{"sending": sending, "blocked": blocked}[state]; amount > 0 {
 		go write(connection, amount)
 	}
-	read(connection)
+	err = read(connection)
+	if wasReset(socket.(*net.TCPConn)) && !errors.Is(err, syscall.ECONNRESET) {
+		verdict("reset", fmt.Sprintf("%v, but the socket has no peer any more", err))
+	}
+	check(err)
 }
 
 func makeConfig(directory string, version uint16) *tls.Config {
@@ -103,16 +106,22 @@ func prelude(connection *tls.Conn) {
 func write(connection *tls.Conn, amount int) {
 	for data := make([]byte, piece); amount > 0; amount -= piece {
 		if _, err := connection.Write(data); err != nil {
-			known.Lock()
-			// The kernel tells a reset once, to whoever comes first; a read then finds a mere end.
-			known.reset = errors.Is(err, syscall.ECONNRESET)
-			known.Unlock()
 			return
 		}
 	}
 }
 
-func read(connection *tls.Conn) {
+// The kernel tells a reset once. If that was to a write, or to the answer to a KeyUpdate, a read finds a mere end; but who was reset has
+// no peer any more.
+func wasReset(socket *net.TCPConn) bool {
+	raw, err := socket.SyscallConn()
+	check(err)
+	var lost error
+	check(raw.Control(func(fd uintptr) { _, lost = syscall.Getpeername(int(fd)) }))
+	return lost == syscall.ENOTCONN
+}
+
+func read(connection *tls.Conn) error {
 	buffer := make([]byte, piece)
 	for {
 		count, err := connection.Read(buffer)
@@ -120,7 +129,9 @@ func read(connection *tls.Conn) {
 		known.received += count
 		known.Unlock()
 		known.more.Signal()
-		check(err)
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -161,9 +172,6 @@ func waitForStop() {
 func verdict(word, detail string) {
 	// Never unlocked: there is one verdict.
 	known.Lock()
-	if known.reset && (word == "closed" || word == "truncated-inside") {
-		word, detail = "reset", "a write found it"
-	}
 	fmt.Printf("verdict %s received=%d", word, known.received)
 	if detail != "" {
 		fmt.Printf(" detail=%s", detail)
