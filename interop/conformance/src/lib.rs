@@ -22,7 +22,10 @@
 
 pub mod cell;
 pub mod conductor;
+pub mod expectations;
 pub mod files;
+pub mod reasons;
+pub mod runner;
 pub mod subject;
 pub mod subjects;
 pub mod verdict;

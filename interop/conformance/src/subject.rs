@@ -16,12 +16,13 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use openschannel::Role;
 
 use crate::cell::{State, Version, role_name};
+use crate::conductor::{LAST, PATIENCE};
 
 /// The part a subject is to play.
 #[derive(Clone, Debug)]
@@ -198,6 +199,8 @@ impl Subject for InProcess {
 
     fn start(&self, part: &Part, heard: Sender<Heard>) -> Result<Box<dyn Playing>, String> {
         let stop = Arc::<Stop>::default();
+        // There is nothing to wait for in a handshake.
+        stop.note_last(part.state == State::Handshake);
         let voice = Voice { heard, stop: Arc::clone(&stop) };
         let (play, part) = (self.play, part.clone());
         let player = thread::spawn(move || {
@@ -217,10 +220,13 @@ pub struct Voice {
     stop: Arc<Stop>,
 }
 
-/// The order to stop. Whoever is inside a read when it comes gets what has arrived, and then the socket's end.
+/// The order to stop. It is given when the subject has what was sent to it: the conductor's bytes and the order go different ways. Whoever
+/// is inside a read then gets the socket's end.
 #[derive(Debug, Default)]
 pub struct Stop {
     stopped: AtomicBool,
+    has_last: Mutex<bool>,
+    changed: Condvar,
     socket: Mutex<Option<TcpStream>>,
 }
 
@@ -245,7 +251,12 @@ impl Voice {
         connect().map_err(|error| format!("cannot connect: {error}"))
     }
 
-    /// Whether the end of the socket is the order to stop.
+    /// Notes how many bytes of data have come behind the prelude.
+    pub fn received(&self, bytes: u64) {
+        self.stop.note_last(bytes >= LAST.len() as u64);
+    }
+
+    /// The order to stop.
     pub fn stop(&self) -> Arc<Stop> {
         Arc::clone(&self.stop)
     }
@@ -257,7 +268,15 @@ impl Stop {
         self.stopped.load(Ordering::Acquire)
     }
 
+    fn note_last(&self, has_last: bool) {
+        *self.has_last.lock().unwrap_or_else(PoisonError::into_inner) = has_last;
+        self.changed.notify_all();
+    }
+
     fn give(&self) {
+        let waiting = self.has_last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Past that the subject has lost it, and its verdict will say so.
+        drop(self.changed.wait_timeout_while(waiting, PATIENCE, |has_last| !*has_last));
         self.stopped.store(true, Ordering::Release);
         if let Some(socket) = &*self.socket.lock().unwrap_or_else(PoisonError::into_inner) {
             socket.shutdown(Shutdown::Read).ok();

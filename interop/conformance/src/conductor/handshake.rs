@@ -77,8 +77,8 @@ pub(super) fn first_flight(
             alerts = sealed_alerts(&mut context, &mut socket, &mut inbox, end)?;
             output = TokenBuffer::allocate();
         }
-        // Behind a fatal alert of its own the context takes nothing more.
-        if version == Version::Tls12 || end != End::Alert {
+        // Behind a close or a fatal alert of its own the context takes nothing more.
+        if version == Version::Tls12 || !matches!(end, End::Clean | End::Alert) {
             step(&mut context, &mut socket, &mut inbox, &mut output)?;
         }
     }

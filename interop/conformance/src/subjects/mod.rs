@@ -1,14 +1,16 @@
 //! The implementations that play subjects.
 
+pub mod blocking;
 pub mod foreign;
 pub mod provider;
 pub mod rustls;
+pub mod tokio;
 
 use crate::subject::Subject;
 
 /// Ours.
 pub fn ours() -> Vec<Box<dyn Subject>> {
-    vec![Box::new(provider::SUBJECT)]
+    vec![Box::new(provider::SUBJECT), Box::new(blocking::SUBJECT), Box::new(tokio::SUBJECT)]
 }
 
 /// Everybody.

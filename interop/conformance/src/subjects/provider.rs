@@ -85,6 +85,7 @@ fn play(part: &Part, voice: &Voice) -> Result<(), String> {
         if let Some(end) = incoming.read(&mut receive) {
             break end;
         }
+        voice.received(receive.bytes_received() - before);
     };
     voice.say(said(end, receive.bytes_received() - before));
     give_up.store(part.state == State::Blocked, Ordering::Relaxed);
