@@ -24,6 +24,7 @@ pub mod cell;
 pub mod conductor;
 pub mod expectations;
 pub mod files;
+pub mod judge;
 pub mod reasons;
 pub mod runner;
 pub mod subject;

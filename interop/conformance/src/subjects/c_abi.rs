@@ -28,7 +28,7 @@ fn build() -> Result<PathBuf, String> {
     let program = own.with_file_name("c_abi_subject");
     // Tests and commands of one directory may build at once, and run it.
     let fresh = own.with_file_name(format!("c_abi_subject.{}", std::process::id()));
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects/c_abi.c");
     let harness = ffi::in_crate("tests/c");
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let output = Command::new(&compiler)
@@ -38,7 +38,7 @@ fn build() -> Result<PathBuf, String> {
         .arg(&harness)
         .arg("-o")
         .arg(&fresh)
-        .arg(peers.join("c_abi_subject.c"))
+        .arg(source)
         .arg(harness.join("harness.c"))
         .arg("-L")
         .arg(&library)
@@ -46,11 +46,11 @@ fn build() -> Result<PathBuf, String> {
         .arg("-lopenschannel_ffi")
         .output()
         .map_err(|error| format!("{compiler}: {error}"))?;
-    if output.status.success() {
-        Ok(program)
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
+    std::fs::rename(&fresh, &program).map_err(|error| error.to_string())?;
+    Ok(program)
 }
 
 /// Where the library is. Beside a test of this crate cargo has built it.

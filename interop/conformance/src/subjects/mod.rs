@@ -2,7 +2,9 @@
 
 pub mod blocking;
 pub mod c_abi;
+pub mod foreign;
 pub mod provider;
+pub mod rustls;
 pub mod tokio;
 
 use crate::subject::Subject;
@@ -19,7 +21,9 @@ pub fn ours() -> Vec<Box<dyn Subject>> {
 
 /// Everybody.
 pub fn all() -> Vec<Box<dyn Subject>> {
-    ours()
+    let mut all = ours();
+    all.extend(foreign::all());
+    all
 }
 
 fn our_version() -> String {
