@@ -22,6 +22,7 @@
 
 pub mod cell;
 pub mod conductor;
+pub mod document;
 pub mod expectations;
 pub mod files;
 pub mod judge;
