@@ -22,8 +22,10 @@
 
 pub mod cell;
 pub mod conductor;
+pub mod document;
 pub mod expectations;
 pub mod files;
+pub mod judge;
 pub mod reasons;
 pub mod runner;
 pub mod subject;

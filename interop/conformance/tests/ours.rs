@@ -1,8 +1,8 @@
 //! Our own subjects in every cell: the verdicts of the table, and what is sent behind them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use openschannel_conformance::expectations::{Judgement, judge};
 use openschannel_conformance::files::Files;
+use openschannel_conformance::judge::{Judgement, judge};
 use openschannel_conformance::runner::play_all;
 use openschannel_conformance::subject::Subject;
 use openschannel_conformance::subjects::{blocking, provider, tokio};
@@ -20,6 +20,12 @@ fn the_blocking_stream() {
 #[test]
 fn the_tokio_stream() {
     holds(&tokio::SUBJECT);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_c_abi() {
+    holds(&openschannel_conformance::subjects::c_abi::SUBJECT);
 }
 
 fn holds(subject: &dyn Subject) {

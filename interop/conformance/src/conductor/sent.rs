@@ -1,7 +1,7 @@
 //! What a subject sent behind its prelude, as the conductor's keys open it.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 
 use openschannel::ReceiveHalf;
@@ -202,6 +202,7 @@ impl Listener {
                 return;
             }
             Ok(_) => Transport::Fin,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return,
             Err(error) if is_timeout(&error) => Transport::Silent,
             Err(_) => Transport::Reset,
         };
@@ -254,6 +255,6 @@ fn seen(waiting: &[u8]) -> Option<(usize, Item)> {
     Some((5 + length, item))
 }
 
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

@@ -1,6 +1,7 @@
 //! The implementations that play subjects.
 
 pub mod blocking;
+pub mod c_abi;
 pub mod foreign;
 pub mod provider;
 pub mod rustls;
@@ -10,7 +11,12 @@ use crate::subject::Subject;
 
 /// Ours.
 pub fn ours() -> Vec<Box<dyn Subject>> {
-    vec![Box::new(provider::SUBJECT), Box::new(blocking::SUBJECT), Box::new(tokio::SUBJECT)]
+    vec![
+        Box::new(provider::SUBJECT),
+        Box::new(blocking::SUBJECT),
+        Box::new(tokio::SUBJECT),
+        Box::new(c_abi::SUBJECT),
+    ]
 }
 
 /// Everybody.

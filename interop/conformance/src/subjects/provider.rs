@@ -1,6 +1,6 @@
 //! Our provider's Rust API on a blocking socket: what a program does that makes every call itself.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,6 +247,7 @@ impl Incoming {
             Ok(0) if self.socket.peer_addr().is_err() => Err(Some(TransportEnd::Reset)),
             Ok(0) => Err(Some(TransportEnd::Eof)),
             Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(_) => Err(Some(TransportEnd::Reset)),
         }
     }
