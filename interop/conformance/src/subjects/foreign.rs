@@ -12,44 +12,53 @@ use crate::subject::{Program, Subject};
 
 /// All of them.
 pub fn all() -> Vec<Box<dyn Subject>> {
-    let programs = PROGRAMS.iter().cloned().map(|program| -> Box<dyn Subject> { Box::new(program) });
-    programs.chain([Box::new(super::rustls::SUBJECT) as _]).collect()
+    vec![Box::new(OPENSSL), Box::new(GNUTLS), Box::new(super::rustls::SUBJECT), Box::new(GO), Box::new(JAVA)]
 }
 
-const PROGRAMS: [Program; 5] = [
-    Program {
-        name: "openssl",
-        title: "OpenSSL",
-        command: || OPENSSL.clone(),
-        version: openssl_version,
-        ours: false,
-    },
-    Program {
-        name: "gnutls",
-        title: "GnuTLS",
-        command: || GNUTLS.clone(),
-        version: gnutls_version,
-        ours: false,
-    },
-    Program { name: "go", title: "Go", command: || GO.clone(), version: go_version, ours: false },
-    Program { name: "java", title: "Java", command: || JAVA.clone(), version: java_version, ours: false },
-    Program {
-        name: "java-default",
-        title: "Java, as it comes",
-        command: || JAVA_DEFAULT.clone(),
-        version: java_version,
-        ours: false,
-    },
-];
+/// The system's libssl.
+pub const OPENSSL: Program = Program {
+    name: "openssl",
+    title: "OpenSSL",
+    command: || MADE_OPENSSL.clone(),
+    version: openssl_version,
+    ours: false,
+};
+
+/// The system's GnuTLS.
+pub const GNUTLS: Program = Program {
+    name: "gnutls",
+    title: "GnuTLS",
+    command: || MADE_GNUTLS.clone(),
+    version: gnutls_version,
+    ours: false,
+};
+
+/// Go's crypto/tls.
+pub const GO: Program =
+    Program { name: "go", title: "Go", command: || MADE_GO.clone(), version: go_version, ours: false };
+
+/// The JDK's JSSE, told to want a close_notify.
+pub const JAVA: Program = Program {
+    name: "java",
+    title: "Java",
+    command: || MADE_JAVA.clone(),
+    version: java_version,
+    ours: false,
+};
+
+/// The JDK's JSSE as it comes, which takes every end of the transport for one of the data. Not among [`all`]: its reasons would be those
+/// of the property that [`JAVA`] sets.
+pub const JAVA_AS_IT_COMES: Program =
+    Program { name: "java-as-it-comes", title: "Java, as it comes", command: || in_java(&[]), ..JAVA };
 
 type Made = LazyLock<Result<Vec<String>, String>>;
 
-static OPENSSL: Made =
+static MADE_OPENSSL: Made =
     LazyLock::new(|| in_c("openssl.c", "/usr/include/openssl/ssl.h", &["-lssl", "-lcrypto"]));
 
-static GNUTLS: Made = LazyLock::new(|| in_c("gnutls.c", "/usr/include/gnutls/gnutls.h", &["-lgnutls"]));
+static MADE_GNUTLS: Made = LazyLock::new(|| in_c("gnutls.c", "/usr/include/gnutls/gnutls.h", &["-lgnutls"]));
 
-static GO: Made = LazyLock::new(|| {
+static MADE_GO: Made = LazyLock::new(|| {
     let source = needed(&["go"])?.join("go.go");
     let program = built(std::slice::from_ref(&source), "conformance-go", |target| {
         run(Command::new("go").args(["build", "-o"]).arg(target).arg(&source));
@@ -57,11 +66,9 @@ static GO: Made = LazyLock::new(|| {
     Ok(vec![program])
 });
 
-static JAVA: Made =
+static MADE_JAVA: Made =
     // Otherwise a FIN between two records passes for an orderly end.
     LazyLock::new(|| in_java(&["-Dcom.sun.net.ssl.requireCloseNotify=true"]));
-
-static JAVA_DEFAULT: Made = LazyLock::new(|| in_java(&[]));
 
 static JAVA_CLASSES: LazyLock<Result<String, String>> = LazyLock::new(|| {
     let source = needed(&["java", "javac"])?.join("JavaSubject.java");

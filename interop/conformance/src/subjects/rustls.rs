@@ -11,8 +11,8 @@ use openschannel_interop::certificates::SERVER_NAME;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    ClientConfig, ClientConnection, Connection, Error, RootCertStore, ServerConfig, ServerConnection,
-    SupportedProtocolVersion,
+    AlertDescription, ClientConfig, ClientConnection, Connection, Error, RootCertStore, ServerConfig,
+    ServerConnection, SupportedProtocolVersion,
 };
 
 use super::provider::{PIECE, text};
@@ -28,7 +28,8 @@ pub const SUBJECT: InProcess =
 fn play(part: &Part, voice: &Voice) -> Result<(), String> {
     let connection = connection(part).map_err(text)?;
     let socket = voice.connect(part)?;
-    let mut session = Session { connection: Mutex::new(connection), socket, stop: voice.stop() };
+    let mut session =
+        Session { connection: Mutex::new(connection), socket, stop: voice.stop(), met: Mutex::default() };
     let mut received = 0;
     let (word, detail) = match session.converse(part.state, voice, &mut received) {
         Ok(never) => match never {},
@@ -43,7 +44,7 @@ enum Never {}
 
 /// What a program knows when a call did not give what it wanted.
 enum End {
-    /// `Reader::read` gives 0: a close_notify has come.
+    /// A close_notify has come: `Reader::read` gives 0, or a handshake fails by that alert.
     Closed,
     /// `Reader::read` gives [`ErrorKind::UnexpectedEof`], or the socket has ended in the handshake.
     Truncated,
@@ -78,6 +79,8 @@ struct Session {
     connection: Mutex<Connection>,
     socket: TcpStream,
     stop: Arc<Stop>,
+    /// What reading has met behind data that is not taken yet.
+    met: Mutex<Option<End>>,
 }
 
 impl Session {
@@ -159,12 +162,16 @@ impl Session {
             let mut buffer = [0; PIECE];
             let read = self.lock().reader().read(&mut buffer);
             match read {
-                Ok(0) => return Err(End::Closed),
-                Ok(n) => {
+                Ok(n) if n > 0 => {
                     data.extend_from_slice(&buffer[..n]);
                     return Ok(());
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.fill()?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => match self.met().take() {
+                    // Data before it counts, and has been taken by now.
+                    Some(end) => return Err(end),
+                    None => *self.met() = self.fill().err(),
+                },
+                Ok(_) => return Err(End::Closed),
                 Err(_) => return Err(End::Truncated),
             }
         }
@@ -181,14 +188,11 @@ impl Session {
         let mut left = &buffer[..read];
         loop {
             connection.read_tls(&mut left).map_err(End::Socket)?;
-            let state = connection.process_new_packets().map_err(End::Refused)?;
-            if connection.is_handshaking() {
-                if state.peer_has_closed() {
-                    return Err(End::Closed);
-                }
-                if read == 0 {
-                    return Err(End::Truncated);
-                }
+            match connection.process_new_packets() {
+                Ok(_) if read == 0 && connection.is_handshaking() => return Err(End::Truncated),
+                Ok(_) => {}
+                Err(Error::AlertReceived(AlertDescription::CloseNotify)) => return Err(End::Closed),
+                Err(error) => return Err(End::Refused(error)),
             }
             if left.is_empty() {
                 return Ok(());
@@ -210,6 +214,10 @@ impl Session {
         }
         drop(connection);
         (&self.socket).write_all(&out).map_err(End::Socket)
+    }
+
+    fn met(&self) -> MutexGuard<'_, Option<End>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
