@@ -249,7 +249,9 @@ fn a_nul_inside_a_name_neither_ends_nor_splits_it() {
     }
 
     // SAFETY: a context of ours.
-    let info = unsafe { &*(*context).info };
+    let info = unsafe { &*context }.info;
+    // SAFETY: as above.
+    let info = unsafe { &*info };
     let mut narrow = [0xFF_u8; 64];
     // SAFETY: a place and its length. CERT_SIMPLE_NAME_STR.
     let len = unsafe { CertNameToStrA(1, &raw const info.subject, 1, narrow.as_mut_ptr().cast(), 64) };
@@ -275,10 +277,13 @@ fn a_nul_inside_a_name_neither_ends_nor_splits_it() {
     };
     assert_eq!(done, 1);
     // CERT_ALT_NAME_INFO, then the first CERT_ALT_NAME_ENTRY: its string stands behind dwAltNameChoice.
+    let entries = memory.cast::<*const *const u16>().wrapping_add(1);
     // SAFETY: what was decoded.
-    let entry: *const *const u16 = unsafe { memory.cast::<*const *const u16>().add(1).read() };
+    let entry = unsafe { entries.read() }.wrapping_add(1);
     // SAFETY: as above.
-    let text = unsafe { text::from_wide(entry.add(1).read()) };
+    let name = unsafe { entry.read() };
+    // SAFETY: as above.
+    let text = unsafe { text::from_wide(name) };
     assert_eq!(text.as_deref(), Some(shown));
     // SAFETY: needs nothing.
     assert!(unsafe { LocalFree(memory) }.is_null());

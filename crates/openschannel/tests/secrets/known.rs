@@ -1,7 +1,8 @@
 //! What must not be found: the secrets of a connection, what follows from them, and the forms they may be found in.
+#![allow(dead_code, reason = "other crates' tests use a part of it")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
@@ -44,7 +45,8 @@ impl Known {
 
     /// The private number in a PKCS #8 key on P-256; the rest of that structure is public.
     pub(crate) fn add_p256(&mut self, name: &str, pkcs8: &[u8]) {
-        let at = pkcs8.windows(2).position(|bytes| bytes == [4, 32]).expect("an octet string of 32 bytes") + 2;
+        let at =
+            pkcs8.windows(2).position(|bytes| bytes == [4, 32]).expect("an octet string of 32 bytes") + 2;
         self.add(name, &pkcs8[at..at + 32]);
     }
 
@@ -138,23 +140,34 @@ impl Form {
             Self::Raw => vec![part.to_vec()],
             Self::Reversed => vec![part.iter().rev().copied().collect()],
             Self::Utf16 if part.is_ascii() => {
-                let wide = |order: fn(u16) -> [u8; 2]| part.iter().flat_map(|byte| order(u16::from(*byte))).collect();
+                let wide = |order: fn(u16) -> [u8; 2]| {
+                    part.iter().flat_map(|byte| order(u16::from(*byte))).collect()
+                };
                 vec![wide(u16::to_le_bytes), wide(u16::to_be_bytes)]
             }
             Self::Utf16 => vec![],
-            Self::Hex => vec![joined("", &|byte| format!("{byte:02x}")), joined("", &|byte| format!("{byte:02X}"))],
+            Self::Hex => {
+                vec![joined("", &|byte| format!("{byte:02x}")), joined("", &|byte| format!("{byte:02X}"))]
+            }
             // Wherever the group of three begins that the part begins in.
-            Self::Base64 => (0..3).map(|skip| base64(&part[skip..skip + (part.len() - skip) / 3 * 3])).collect(),
-            Self::List => vec![joined(",", &|byte| byte.to_string()), joined(",", &|byte| format!("0x{byte:x}"))],
+            Self::Base64 => {
+                (0..3).map(|skip| base64(&part[skip..skip + (part.len() - skip) / 3 * 3])).collect()
+            }
+            Self::List => {
+                vec![joined(",", &|byte| byte.to_string()), joined(",", &|byte| format!("0x{byte:x}"))]
+            }
             Self::Escaped => vec![part.escape_ascii().to_string().into_bytes()],
         }
     }
 }
 
+/// Of which secret, in which form, and what that looks like.
+type Needle = (String, Form, Vec<u8>);
+
 /// What to look for, by its first bytes.
 #[derive(Default)]
 pub(crate) struct Needles {
-    by_start: BTreeMap<[u8; 4], Vec<(String, Form, Vec<u8>)>>,
+    by_start: BTreeMap<[u8; 4], Vec<Needle>>,
     starts: Vec<bool>,
 }
 
@@ -186,19 +199,36 @@ impl Needles {
 }
 
 /// A key log that remembers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Told(Mutex<Inner>);
 
-#[derive(Debug, Default)]
+/// Label and client's random.
+type Logged = (String, Vec<u8>);
+
+#[derive(Default)]
 struct Inner {
-    /// Label and client's random; the secret, and the server's random that was last seen then.
-    secrets: BTreeMap<(String, Vec<u8>), (Vec<u8>, [u8; 32])>,
+    /// The secret, and the server's random that was last seen then.
+    secrets: BTreeMap<Logged, (Vec<u8>, [u8; 32])>,
     server_random: [u8; 32],
 }
 
 impl Told {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// What a key log file says.
+    pub(crate) fn of(file: &str) -> Self {
+        let mut inner = Inner::default();
+        let bytes = |hex: &str| -> Vec<u8> {
+            let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+            digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
+        };
+        for line in file.lines() {
+            let [label, random, secret] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            inner.secrets.insert((label.to_owned(), bytes(random)), (bytes(secret), [0; 32]));
+        }
+        Self(Mutex::new(inner))
     }
 
     /// A token that begins with a ServerHello. The client, which logs all secrets too, has not seen it yet.
@@ -211,12 +241,21 @@ impl Told {
     }
 }
 
+/// Builders show their key log, by what it says of itself.
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
 impl KeyLog for Told {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         unwatched(|| {
             let mut inner = self.0.lock().expect("nobody failed with it");
             let server_random = inner.server_random;
-            inner.secrets.insert((label.to_owned(), client_random.to_vec()), (secret.to_vec(), server_random));
+            inner
+                .secrets
+                .insert((label.to_owned(), client_random.to_vec()), (secret.to_vec(), server_random));
         });
     }
 }
