@@ -173,6 +173,8 @@ impl SessionRules {
         let now = self.clock.now();
         slot::current(|slot| {
             let since = *slot.session.since.get_or_insert(now);
+            let until = slot.peer_until();
+            slot.session.until = until;
             let mark = *slot.session.mark.get_or_insert(fresh);
             if !slot.server_session_ids.iter().any(|known| known == &mark) {
                 slot.server_session_ids.push(mark.to_vec());
@@ -186,6 +188,7 @@ impl SessionRules {
             let mut envelope = Zeroizing::new(Vec::with_capacity(ENVELOPE_LEN + plain.len()));
             envelope.extend([ENVELOPE_VERSION, client]);
             envelope.extend(unix_seconds(since).to_be_bytes());
+            envelope.extend(until.map_or(FOR_EVER, unix_seconds).to_be_bytes());
             envelope.extend(mark);
             envelope.extend(plain);
             envelope
@@ -199,6 +202,7 @@ impl SessionRules {
         }
         let (&[version, client], rest) = envelope.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
+        let (until, rest) = rest.split_first_chunk()?;
         let (mark, plain) = rest.split_first_chunk::<TICKET_MARK_LEN>()?;
         let client = match client {
             0 => ClientIdentity::NotAsked,
@@ -208,7 +212,12 @@ impl SessionRules {
             _ => return None,
         };
         let since = UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*since)))?;
-        let expires = since.checked_add(self.lifespan)?;
+        let lives = since.checked_add(self.lifespan)?;
+        let until = match u64::from_be_bytes(*until) {
+            FOR_EVER => None,
+            seconds => Some(UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?),
+        };
+        let expires = until.map_or(lives, |until| lives.min(until));
         let now = self.clock.now();
         // Stored in whole seconds, so `since` is never later than it was.
         if version != ENVELOPE_VERSION || now < since || now >= expires || self.marks().contains(mark) {
@@ -219,6 +228,7 @@ impl SessionRules {
                 return None;
             }
             slot.session.since = Some(since);
+            slot.session.until = until;
             slot.session.mark = Some(*mark);
             slot.session.client = client;
             slot.server_session_ids.push(mark.to_vec());
@@ -245,9 +255,14 @@ impl SessionRules {
 }
 
 /// The layout below; tickets outlive neither the process nor this number, stores may.
-const ENVELOPE_VERSION: u8 = 1;
-/// Version, client, seconds since 1970, mark.
-const ENVELOPE_LEN: usize = 2 + 8 + TICKET_MARK_LEN;
+const ENVELOPE_VERSION: u8 = 2;
+/// Version, client, seconds since 1970 of its beginning and of the end of the client's certificate, mark.
+const ENVELOPE_LEN: usize = 2 + 8 + 8 + TICKET_MARK_LEN;
+/// In place of the end of a certificate where none was validated.
+const FOR_EVER: u64 = u64::MAX;
+
+/// Most seconds that a ticket may say it is good for (RFC 9846 section 4.7.1).
+const MAX_TICKET_LIFETIME: u32 = 7 * 24 * 60 * 60;
 
 /// Marks of tickets that are good no more. A ticket itself cannot be taken back.
 #[derive(Debug, Default)]
@@ -360,7 +375,7 @@ impl ProducesTickets for EngineTickets {
 
     fn lifetime(&self) -> u32 {
         let lifespan = u32::try_from(self.rules.lifespan.as_secs()).unwrap_or(u32::MAX);
-        lifespan.min(self.inner().lifetime())
+        lifespan.min(self.inner().lifetime()).min(MAX_TICKET_LIFETIME)
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {

@@ -53,6 +53,8 @@ pub struct ClientSession {
     value: SessionValue,
     since: SystemTime,
     expires: SystemTime,
+    /// The end of the peer's certificate.
+    until: Option<SystemTime>,
     validated: bool,
     local_leaf: Option<Vec<u8>>,
 }
@@ -241,12 +243,14 @@ impl EngineClientSessions {
                 return None;
             }
             let since = slot.session.since.unwrap_or(now);
+            let (lives, until) = (since.checked_add(self.lifespan)?, slot.peer_until());
             let presented =
                 slot.local_key.as_ref().and_then(|key| key.cert.first()).map(|leaf| leaf.to_vec());
             Some(ClientSession {
                 value,
                 since,
-                expires: since.checked_add(self.lifespan)?,
+                expires: until.map_or(lives, |until| lives.min(until)),
+                until,
                 validated: !self.is_manual(slot),
                 local_leaf: presented.or_else(|| slot.session.local_leaf.clone()),
             })
@@ -270,6 +274,7 @@ impl EngineClientSessions {
             let suits = session.suits(now, !self.is_manual(slot), slot);
             if suits {
                 slot.session.since = Some(session.since);
+                slot.session.until = session.until;
                 slot.session.local_leaf = session.local_leaf.clone();
             }
             suits

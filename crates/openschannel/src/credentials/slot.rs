@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::x509::validity;
 use super::{ClientAuth, Rejection};
 use crate::status::Error;
 
@@ -73,7 +74,16 @@ impl ConnectionSlot {
             manual_validation: self.manual_validation,
             local_key: self.local_key.clone(),
             since: self.session.since,
+            until: self.peer_until(),
             local_leaf: self.session.local_leaf.as_deref().map(Into::into),
+        })
+    }
+
+    /// The end of the certificate by which the peer was validated, in this handshake or in the one whose session it resumes.
+    pub(super) fn peer_until(&self) -> Option<SystemTime> {
+        self.session.until.or_else(|| {
+            let leaf = self.peer_chain.first().filter(|_| matches!(self.validation, Some(Ok(()))))?;
+            validity(leaf).map(|(_, last)| last)
         })
     }
 
@@ -90,6 +100,7 @@ pub(crate) struct TicketSlot {
     manual_validation: bool,
     local_key: Option<Arc<CertifiedKey>>,
     since: Option<SystemTime>,
+    until: Option<SystemTime>,
     local_leaf: Option<Box<[u8]>>,
 }
 
@@ -101,6 +112,7 @@ impl TicketSlot {
             local_key: self.local_key.clone(),
             session: SessionState {
                 since: self.since,
+                until: self.until,
                 local_leaf: self.local_leaf.as_deref().map(Into::into),
                 ..SessionState::default()
             },
@@ -125,6 +137,8 @@ impl fmt::Debug for ConnectionSlot {
 pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
+    /// The end of the certificate by which the peer was validated then. A session does not outlive it (RFC 9846 section 4.7.1).
+    pub(super) until: Option<SystemTime>,
     /// Client: the leaf that was presented then.
     pub(super) local_leaf: Option<Vec<u8>>,
     /// Server: the mark that all tickets of the session carry.
