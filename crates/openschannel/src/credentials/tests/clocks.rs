@@ -101,6 +101,23 @@ fn a_clock_that_jumps_and_comes_back_costs_one_handshake() {
     }
 }
 
+/// The age that a client says its ticket has counts for early data only (RFC 8446 section 4.2.11.1), which is not taken here: a client
+/// whose clock is hours off, within the life of its sessions, resumes.
+#[test]
+fn an_age_that_cannot_be_is_no_reason_to_refuse() {
+    for pair in kinds(Protocols::TLS1_3, days(1)) {
+        let hours = Duration::from_secs(3 * 3_600);
+        assert!(!pair.resumes());
+        pair.clocks[0].set(noon() + hours);
+        assert!(pair.resumes(), "three hours old at once");
+        pair.set(noon() + hours);
+        pair.client.forget_session("a.example");
+        assert!(!pair.resumes());
+        pair.clocks[1].set(noon() + hours * 2 - Duration::from_secs(1));
+        assert!(pair.resumes(), "no second old, hours later");
+    }
+}
+
 #[test]
 fn a_session_ends_exactly_at_its_lifespan() {
     let hour = Duration::from_secs(3_600);
