@@ -228,7 +228,8 @@ impl Driver {
     }
 
     /// Sends an alert: ApplyControlToken(SCHANNEL_ALERT) and a token call. A fatal one ends the connection, a close_notify is
-    /// [`Driver::close_write`].
+    /// [`Driver::close_write`]. A server that has not heard from a client yet has nobody to send it to; whoever comes behind a fatal one
+    /// is not served.
     ///
     /// # Errors
     /// SEC_E_CONTEXT_EXPIRED: this side has closed, or the connection has failed. SEC_E_INSUFFICIENT_MEMORY: [`Driver::transmit`] is
@@ -247,6 +248,9 @@ impl Driver {
         }
         self.calls.control(ControlToken::Alert(alert), &mut self.output)?;
         if is_last {
+            if self.calls.abandon() {
+                self.reading.failure = Some(refuse_closed());
+            }
             self.write_closed = true;
             self.unclosed.ended();
         }

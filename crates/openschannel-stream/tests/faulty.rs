@@ -320,7 +320,7 @@ fn ends<S: Stream>() {
 /// What an error says went wrong with the transport, through what is wrapped around it.
 fn cause(error: &io::Error) -> ErrorKind {
     let inner = error.get_ref().and_then(std::error::Error::source);
-    inner.and_then(|source| source.downcast_ref::<io::Error>()).map_or(error.kind(), io::Error::kind)
+    inner.and_then(|source| source.downcast_ref::<io::Error>()).map_or_else(|| error.kind(), io::Error::kind)
 }
 
 macro_rules! kinds {

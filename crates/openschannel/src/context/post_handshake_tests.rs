@@ -1,7 +1,7 @@
 //! Handshake messages on an established connection that no well-behaved peer of this crate's would send.
 
 use super::{Role, TokenBuffer};
-use crate::alert::{Alert, AlertDescription};
+use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::credentials::Protocols;
 use crate::status::{ErrorStatus, SuccessStatus};
 
@@ -283,4 +283,25 @@ fn the_last_record_under_a_key_needs_room_for_a_key_update() {
     }
     assert_eq!(sent, 3, "the Finished was the first of six, two are reserved");
     assert_eq!(shut_down(&mut pair.client).len(), 31, "the close still goes out");
+}
+
+/// Alerts that end nothing can be had without end; the two numbers that are kept are not for them.
+#[test]
+fn warnings_do_not_use_a_key_up() {
+    for version in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let mut pair = states::pair(version, false);
+        let send = pair.client.send_half().unwrap();
+        send.limit_records(6);
+        let warning = Alert { level: AlertLevel::WARNING, description: AlertDescription::USER_CANCELED };
+        let mut sent = 0;
+        let refused = loop {
+            match send.encrypt_alert(warning, &mut TokenBuffer::allocate()) {
+                Ok(()) if sent < 10 => sent += 1,
+                ended => break ended,
+            }
+        };
+        assert_eq!(refused.unwrap_err().status(), ErrorStatus::EncryptFailure, "{version:?}");
+        assert_eq!(sent, if version == Protocols::TLS1_2 { 3 } else { 4 });
+        assert!(!shut_down(&mut pair.client).is_empty(), "the close still goes out");
+    }
 }

@@ -235,8 +235,8 @@ impl SendHalf {
     /// records as it may.
     pub fn shut_down(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         output.clear();
-        self.keep(Alert::CLOSE_NOTIFY);
-        self.emit_waiting(output)
+        let waiting = self.waiting.replace(Alert::CLOSE_NOTIFY);
+        self.emit_waiting(output).inspect_err(|_| self.waiting = waiting)
     }
 
     /// A record of any type and content under the current key, whatever state this half is in and without changing it: what a peer
@@ -328,7 +328,8 @@ impl SendHalf {
 
     /// TLS 1.2: declines a renegotiation (RFC 5246 section 7.2.2).
     pub(super) fn decline_renegotiation(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
-        if self.shared.is_local_closed() {
+        // Under a key that is used up nobody is answered: what asked has been read, and is not to come again.
+        if self.shared.is_local_closed() || self.sealer.seq() >= self.limit {
             return Ok(());
         }
         self.emit(Alert::NO_RENEGOTIATION, output)
@@ -417,6 +418,11 @@ impl SendHalf {
     }
 
     fn emit(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        // Of the reserved numbers one is for the alert that ends the connection, and for no other.
+        let ends = alert.is_close_notify() || alert.level == AlertLevel::FATAL;
+        if !ends && self.sealer.seq() >= self.limit {
+            return Err(exhausted(Exhausted));
+        }
         output.fits(self.sealer.record_len(alert.to_bytes().len()))?;
         let record = seal_alert(&mut self.sealer, alert)?;
         output.put(&record)?;

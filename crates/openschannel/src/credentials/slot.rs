@@ -13,7 +13,6 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::x509::validity;
 use super::{ClientAuth, Rejection};
 use crate::status::Error;
 
@@ -45,7 +44,8 @@ pub(crate) struct ConnectionSlot {
     pub(crate) peer_chain: Vec<Vec<u8>>,
     /// Why the verifier refused. The engine's error and its alert are then to be replaced by this.
     pub(crate) rejection: Option<Rejection>,
-    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate).
+    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate). For a resumed session see
+    /// [`SessionState::validated`].
     pub(crate) validation: Option<Result<(), Rejection>>,
     /// The DER names of the CertificateRequest.
     pub(crate) issuers: Vec<Vec<u8>>,
@@ -74,16 +74,8 @@ impl ConnectionSlot {
             manual_validation: self.manual_validation,
             local_key: self.local_key.clone(),
             since: self.session.since,
-            until: self.peer_until(),
+            until: self.session.until,
             local_leaf: self.session.local_leaf.as_deref().map(Into::into),
-        })
-    }
-
-    /// The end of the certificate by which the peer was validated, in this handshake or in the one whose session it resumes.
-    pub(super) fn peer_until(&self) -> Option<SystemTime> {
-        self.session.until.or_else(|| {
-            let leaf = self.peer_chain.first().filter(|_| matches!(self.validation, Some(Ok(()))))?;
-            validity(leaf).map(|(_, last)| last)
         })
     }
 
@@ -137,8 +129,10 @@ impl fmt::Debug for ConnectionSlot {
 pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
-    /// The end of the certificate by which the peer was validated then. A session does not outlive it (RFC 9846 section 4.7.1).
+    /// When the peer's certificate ends, if it was validated. No resumption outlives that either.
     pub(super) until: Option<SystemTime>,
+    /// Resumed: whether the peer was validated then, for a context that leaves that to nobody else.
+    pub(crate) validated: bool,
     /// Client: the leaf that was presented then.
     pub(super) local_leaf: Option<Vec<u8>>,
     /// Server: the mark that all tickets of the session carry.

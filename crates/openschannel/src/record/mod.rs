@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A [`Sealer`] and an [`Opener`] share nothing: each has its own key, nonce base and sequence number, so one thread may
-//! seal while another opens.
+//! seal while another opens. Key and nonce base lie in memory of their own: where they are moved to, nothing secret is left behind.
 
 mod framing;
 mod open;

@@ -13,7 +13,7 @@ use super::{
 /// Opens records under one key, in order.
 pub(crate) struct Opener {
     key: LessSafeKey,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    iv: Box<Zeroizing<[u8; NONCE_LEN]>>,
     seq: u64,
     protection: Protection,
     #[cfg(test)]
@@ -46,7 +46,7 @@ impl Opener {
     pub(crate) fn new(material: &KeyMaterial, seq: u64) -> Result<Self, WrongKeyLength> {
         Ok(Self {
             key: material.aead_key()?,
-            iv: material.iv.clone(),
+            iv: Box::new(material.iv.clone()),
             seq,
             protection: material.protection,
             #[cfg(test)]
@@ -153,7 +153,7 @@ impl Opener {
             return None;
         }
         let explicit = record.get(HEADER_LEN..HEADER_LEN + EXPLICIT_NONCE_LEN)?;
-        let mut nonce = *self.iv;
+        let mut nonce = **self.iv;
         nonce[NONCE_LEN - EXPLICIT_NONCE_LEN..].copy_from_slice(explicit);
         Some(nonce)
     }

@@ -11,7 +11,7 @@ use super::{
 /// Seals records under one key, in order.
 pub(crate) struct Sealer {
     key: LessSafeKey,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    iv: Box<Zeroizing<[u8; NONCE_LEN]>>,
     seq: u64,
     protection: Protection,
     #[cfg(test)]
@@ -28,7 +28,7 @@ impl Sealer {
     pub(crate) fn new(material: &KeyMaterial, seq: u64) -> Result<Self, WrongKeyLength> {
         Ok(Self {
             key: material.aead_key()?,
-            iv: material.iv.clone(),
+            iv: Box::new(material.iv.clone()),
             seq,
             protection: material.protection,
             #[cfg(test)]
