@@ -9,6 +9,7 @@
 //! Secrets are often known only after the memory they were made in is gone; hence first keep, then search. New memory is filled with a
 //! pattern, so that nothing old is found in a block that was never written. Blocks of C (the AEAD library asks `malloc` itself) are seen
 //! where the C library lets a program put its own functions in front, which is glibc.
+#![allow(dead_code, reason = "other crates' tests use a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
@@ -65,6 +66,13 @@ pub(crate) fn unwatched<R>(work: impl FnOnce() -> R) -> R {
     }
     let _back = Back(WATCHING.replace(std::ptr::null_mut()));
     work()
+}
+
+/// Clears what earlier calls have left on the stack, which is nobody's promise: a value that is moved to the heap takes along what lay in its
+/// unused parts.
+#[inline(never)]
+pub(crate) fn clear_stack() {
+    std::hint::black_box(&mut [0_u8; 1 << 19]);
 }
 
 /// A test that fails within does not leave a pointer to memory that is gone.
@@ -147,7 +155,13 @@ fn functions(by: &Backtrace) -> String {
     until_test.map(|name| format!("    {name}\n")).collect()
 }
 
+/// How often this thread has asked for Rust's memory.
+pub(crate) fn requests() -> usize {
+    REQUESTS.get()
+}
+
 thread_local! {
+    static REQUESTS: Cell<usize> = const { Cell::new(0) };
     static WATCHING: Cell<*mut Vec<Block>> = const { Cell::new(std::ptr::null_mut()) };
 }
 
@@ -160,7 +174,8 @@ fn keep(start: *mut u8, len: usize, layout: Option<Layout>) -> bool {
     let Ok(watching) = WATCHING.try_with(|watching| watching.replace(std::ptr::null_mut())) else {
         return false;
     };
-    if watching.is_null() || start.is_null() {
+    // A test that fails shows a backtrace, and there is one at a time.
+    if watching.is_null() || start.is_null() || std::thread::panicking() {
         return false;
     }
     // What is allocated here is the test's own: nobody watches until the end of this function.
@@ -193,6 +208,8 @@ static ALLOCATOR: Keeping = Keeping;
 // SAFETY: memory comes from the system's allocator and goes back to it, at once or when nobody searches it any more.
 unsafe impl GlobalAlloc for Keeping {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is about to end has no counter any more.
+        let _gone = REQUESTS.try_with(|requests| requests.set(requests.get() + 1));
         // SAFETY: the caller keeps the contract of `alloc`.
         let start = unsafe { System.alloc(layout) };
         if !start.is_null() {
@@ -203,6 +220,7 @@ unsafe impl GlobalAlloc for Keeping {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let _gone = REQUESTS.try_with(|requests| requests.set(requests.get() + 1));
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
