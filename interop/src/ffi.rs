@@ -16,9 +16,9 @@ pub fn library() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    // TARGET/PROFILE/deps/TEST
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
+    // TARGET/PROFILE/deps/TEST, or TARGET/PROFILE/PROGRAM
+    let own = std::env::current_exe().unwrap();
+    let profile = own.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "-p", "openschannel-ffi", "--target-dir"]).arg(profile.parent().unwrap());
     if profile.ends_with("release") {

@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::sync::LazyLock;
 
 use crate::process::{Process, run};
@@ -29,8 +30,9 @@ pub static GO: Implementation = Implementation { name: "Go", command: &GO_COMMAN
 pub static JAVA: Implementation = Implementation { name: "Java", command: &JAVA_COMMAND };
 
 static OPENSSL_COMMAND: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let program = built("openssl_peer.c", "openssl_peer", |source, target| {
-        run(Command::new("cc").args(["-O2", "-o"]).arg(target).arg(source).args(["-lssl", "-lcrypto"]));
+    let source = sources().join("openssl_peer.c");
+    let program = built(slice::from_ref(&source), "openssl_peer", |target| {
+        run(Command::new("cc").args(["-O2", "-o"]).arg(target).arg(&source).args(["-lssl", "-lcrypto"]));
     });
     vec![program]
 });
@@ -41,15 +43,17 @@ static PYOPENSSL_COMMAND: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 static GO_COMMAND: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let program = built("go_peer.go", "go_peer", |source, target| {
-        run(Command::new("go").args(["build", "-o"]).arg(target).arg(source));
+    let source = sources().join("go_peer.go");
+    let program = built(slice::from_ref(&source), "go_peer", |target| {
+        run(Command::new("go").args(["build", "-o"]).arg(target).arg(&source));
     });
     vec![program]
 });
 
 static JAVA_COMMAND: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let classes = built("JavaPeer.java", "java_peer", |source, target| {
-        run(Command::new("javac").arg("-d").arg(target).arg(source));
+    let source = sources().join("JavaPeer.java");
+    let classes = built(slice::from_ref(&source), "java_peer", |target| {
+        run(Command::new("javac").arg("-d").arg(target).arg(&source));
     });
     let options = [
         "java",
@@ -167,20 +171,23 @@ pub fn python() -> PathBuf {
 
 /// Where peers are built: beside the tests.
 fn build_directory() -> PathBuf {
-    // TARGET/PROFILE/deps/TEST
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(3).unwrap().join("interop-peers")
+    // TARGET/PROFILE/deps/TEST or TARGET/PROFILE/PROGRAM
+    let program = std::env::current_exe().unwrap();
+    let beside = program.parent().unwrap();
+    let profile = if beside.ends_with("deps") { beside.parent().unwrap() } else { beside };
+    profile.parent().unwrap().join("interop-peers")
 }
 
-/// A peer's program, made by `build` if its source is newer.
-fn built(source: &str, target: &str, build: impl FnOnce(&Path, &Path)) -> String {
-    let (source, target) = (sources().join(source), build_directory().join(target));
+/// Somebody else's program, made by `build` at the path it is given if one of its sources is newer. Says where it is.
+pub fn built(sources: &[PathBuf], target: &str, build: impl FnOnce(&Path)) -> String {
+    let target = build_directory().join(target);
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    if modified(&target) < modified(&source) {
+    let newest = sources.iter().map(|source| modified(source)).max().flatten();
+    if modified(&target) < newest {
         // Built beside its place and moved there whole: several test programs may be at it.
         let beside = target.with_extension(std::process::id().to_string());
         std::fs::create_dir_all(build_directory()).unwrap();
-        build(&source, &beside);
+        build(&beside);
         if target.is_dir() {
             std::fs::remove_dir_all(&target).ok();
         }
