@@ -38,7 +38,15 @@ fn assert_refused(
     assert_eq!(error.received_alert(), Some(Alert::fatal(alert)));
 }
 
-/// The profile, second line: consumed by DecryptMessage, and the connection goes on; a token call also declines.
+/// What an alert record says that changes nothing.
+fn open_alert(receiver: &mut super::SecurityContext, record: &[u8]) -> [u8; 2] {
+    let mut copy = record.to_vec();
+    let decrypted = receiver.decrypt_message(&mut copy).unwrap();
+    assert_eq!((decrypted.status, decrypted.data.len()), (SuccessStatus::Ok, 0));
+    copy[decrypted.header..decrypted.header + 2].try_into().unwrap()
+}
+
+/// The profile, second line: consumed by DecryptMessage, and the connection goes on; who sends declines, and so does a token call.
 #[test]
 fn an_attempt_to_renegotiate_is_declined() {
     for from in ROLES {
@@ -53,6 +61,18 @@ fn an_attempt_to_renegotiate_is_declined() {
                 (13, message.len() + 16),
                 "section 8.1's layout"
             );
+
+            // Asked again before it was answered, it is answered once.
+            let record = forge(&mut pair, from, HANDSHAKE, message);
+            decrypt(pair.side(other(from)), &record).unwrap();
+            let mut output = TokenBuffer::allocate();
+            for expected in [Some([1, 100]), None] {
+                let answering = pair.side(other(from)).send_half().unwrap();
+                assert_eq!(answering.is_reply_due(), expected.is_some());
+                answering.answer_key_update(&mut output).unwrap();
+                let content = (!output.is_empty()).then(|| open_alert(pair.side(from), output.as_bytes()));
+                assert_eq!(content, expected);
+            }
 
             let record = forge(&mut pair, from, HANDSHAKE, message);
             let mut output = TokenBuffer::allocate();

@@ -185,22 +185,36 @@ impl SendHalf {
         self.put_key_update(request, output)
     }
 
-    /// Whether the peer waits for a KeyUpdate of ours (quiet mode; several requests want one answer).
+    /// Whether the peer waits for an answer to a handshake message that [`ReceiveHalf::decrypt`] consumed: for a KeyUpdate of ours (quiet
+    /// mode), in TLS 1.2 for our no to a renegotiation. Several requests want one answer.
     pub fn is_reply_due(&self) -> bool {
-        self.secret.is_some() && self.shared.is_reply_due()
+        self.shared.is_reply_due()
     }
 
-    /// Writes the KeyUpdate the peer waits for; nothing if it does not.
+    /// Writes the answer the peer waits for, a KeyUpdate or in TLS 1.2 a no_renegotiation (RFC 5246 section 7.2.2); nothing if it does not.
     ///
     /// # Errors
-    /// As [`SendHalf::key_update`].
+    /// SEC_E_INSUFFICIENT_MEMORY: `output` is too small, and nothing has changed; otherwise as [`SendHalf::encrypt`].
     pub fn answer_key_update(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         output.clear();
         if !self.is_reply_due() {
             return Ok(());
         }
         self.refuse_unless_open()?;
-        self.put_key_update(KeyUpdateRequest::NotRequested, output)
+        if self.secret.is_some() {
+            return self.put_key_update(KeyUpdateRequest::NotRequested, output);
+        }
+        // Cleared first: a request that comes in between wants an answer of its own.
+        self.shared.reply_done();
+        let declined = self.emit(Alert::NO_RENEGOTIATION, output);
+        if declined.is_err() {
+            self.shared.owe_reply();
+        }
+        declined
+    }
+
+    pub(super) fn is_key_update_due(&self) -> bool {
+        self.secret.is_some() && self.is_reply_due()
     }
 
     /// Ends this direction: gives the close_notify record, which is to be sent behind all that was encrypted before. The receiving

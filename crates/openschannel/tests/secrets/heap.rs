@@ -9,6 +9,7 @@
 //! Secrets are often known only after the memory they were made in is gone; hence first keep, then search. New memory is filled with a
 //! pattern, so that nothing old is found in a block that was never written. Blocks of C (the AEAD library asks `malloc` itself) are seen
 //! where the C library lets a program put its own functions in front, which is glibc.
+#![allow(dead_code, reason = "other crates' tests use a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
@@ -67,6 +68,13 @@ pub(crate) fn unwatched<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Clears what earlier calls have left on the stack, which is nobody's promise: a value that is moved to the heap takes along what lay in its
+/// unused parts.
+#[inline(never)]
+pub(crate) fn clear_stack() {
+    std::hint::black_box(&mut [0_u8; 1 << 19]);
+}
+
 /// A test that fails within does not leave a pointer to memory that is gone.
 struct End;
 
@@ -102,10 +110,20 @@ impl Found {
     pub(crate) fn freed_by(&self) -> &str {
         const STANDARD: &[&str] = &["core::", "alloc::", "<alloc::", "<core::", "__rust", "__rdl"];
         // Where they were inlined their names have no path.
-        const ALLOCATING: &[&str] =
-            &["alloc", "dealloc", "realloc", "shrink", "grow", "finish_grow", "do_reserve", "reserve", "from_raw"];
+        const ALLOCATING: &[&str] = &[
+            "alloc",
+            "dealloc",
+            "realloc",
+            "shrink",
+            "grow",
+            "finish_grow",
+            "do_reserve",
+            "reserve",
+            "from_raw",
+        ];
         let ours = |name: &&str| {
-            !STANDARD.iter().any(|path| name.starts_with(path)) && !ALLOCATING.iter().any(|word| name.starts_with(word))
+            !STANDARD.iter().any(|path| name.starts_with(path))
+                && !ALLOCATING.iter().any(|word| name.starts_with(word))
         };
         self.by.lines().map(str::trim).find(ours).unwrap_or_default()
     }
@@ -137,7 +155,13 @@ fn functions(by: &Backtrace) -> String {
     until_test.map(|name| format!("    {name}\n")).collect()
 }
 
+/// How often this thread has asked for Rust's memory.
+pub(crate) fn requests() -> usize {
+    REQUESTS.get()
+}
+
 thread_local! {
+    static REQUESTS: Cell<usize> = const { Cell::new(0) };
     static WATCHING: Cell<*mut Vec<Block>> = const { Cell::new(std::ptr::null_mut()) };
 }
 
@@ -147,8 +171,11 @@ const PATTERN: u8 = 0xa5;
 /// Keeps a block that is being freed. Says whether it did.
 fn keep(start: *mut u8, len: usize, layout: Option<Layout>) -> bool {
     // A thread that is about to end watches nothing.
-    let Ok(watching) = WATCHING.try_with(|watching| watching.replace(std::ptr::null_mut())) else { return false };
-    if watching.is_null() || start.is_null() {
+    let Ok(watching) = WATCHING.try_with(|watching| watching.replace(std::ptr::null_mut())) else {
+        return false;
+    };
+    // A test that fails shows a backtrace, and there is one at a time.
+    if watching.is_null() || start.is_null() || std::thread::panicking() {
         return false;
     }
     // What is allocated here is the test's own: nobody watches until the end of this function.
@@ -181,6 +208,8 @@ static ALLOCATOR: Keeping = Keeping;
 // SAFETY: memory comes from the system's allocator and goes back to it, at once or when nobody searches it any more.
 unsafe impl GlobalAlloc for Keeping {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is about to end has no counter any more.
+        let _gone = REQUESTS.try_with(|requests| requests.set(requests.get() + 1));
         // SAFETY: the caller keeps the contract of `alloc`.
         let start = unsafe { System.alloc(layout) };
         if !start.is_null() {
@@ -191,6 +220,7 @@ unsafe impl GlobalAlloc for Keeping {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let _gone = REQUESTS.try_with(|requests| requests.set(requests.get() + 1));
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }

@@ -1,7 +1,8 @@
 //! What must not be found: the secrets of a connection, what follows from them, and the forms they may be found in.
+#![allow(dead_code, reason = "other crates' tests use a part of it")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
@@ -195,10 +196,10 @@ impl Needles {
 }
 
 /// A key log that remembers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Told(Mutex<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     /// Label and client's random; the secret, and the server's random that was last seen then.
     secrets: BTreeMap<(String, Vec<u8>), (Vec<u8>, [u8; 32])>,
@@ -210,6 +211,20 @@ impl Told {
         Arc::default()
     }
 
+    /// What a key log file says.
+    pub(crate) fn of(file: &str) -> Self {
+        let mut inner = Inner::default();
+        let bytes = |hex: &str| -> Vec<u8> {
+            let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+            digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
+        };
+        for line in file.lines() {
+            let [label, random, secret] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            inner.secrets.insert((label.to_owned(), bytes(random)), (bytes(secret), [0; 32]));
+        }
+        Self(Mutex::new(inner))
+    }
+
     /// A token that begins with a ServerHello. The client, which logs all secrets too, has not seen it yet.
     pub(crate) fn server_hello(&self, token: &[u8]) {
         assert_eq!((token[0], token[5]), (22, 2), "no ServerHello");
@@ -217,6 +232,13 @@ impl Told {
             self.0.lock().expect("nobody failed with it").server_random =
                 token[11..43].try_into().expect("32 bytes");
         });
+    }
+}
+
+/// Builders show their key log, by what it says of itself.
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
     }
 }
 

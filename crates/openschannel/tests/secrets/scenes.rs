@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use openschannel::credentials::{
-    CipherSuite, Identity, KeyLog, KeyLogFile, PfxContents, PostHandshake, ServerSessionStore, TicketKey,
+    CipherSuite, ClientSessionStore as _, Identity, KeyLog, KeyLogFile, MemoryClientSessions, PfxContents,
+    PostHandshake, ServerSessionStore, TicketKey,
 };
-use openschannel::status::SuccessStatus;
+use openschannel::status::{Error, SuccessStatus};
 use openschannel::{
     ContextOptions, ControlToken, KeyUpdateRequest, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer,
 };
+use tracing::subscriber::with_default;
 
 use super::common::*;
-use super::heap::{Freed, unwatched, watched};
+use super::heap::{Freed, clear_stack, unwatched, watched};
 use super::known::{Known, Told, canary};
+use super::text::Text;
 
 /// What was freed, and what must not be in it.
 pub(crate) struct Scene {
@@ -52,6 +55,7 @@ fn connections() -> Scene {
                     inbound.set_ticket_keys(&[TicketKey::new([1; 16], &ticket_key).unwrap()]).unwrap();
                 }
                 for round in 0..2 {
+                    clear_stack();
                     let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
                     world.establish(&mut pair, usize::MAX);
                     let resumed = pair.client.attributes().unwrap().session_info().resumed;
@@ -81,7 +85,10 @@ fn given_up() -> Scene {
         for protocols in VERSIONS {
             let outbound = outbound().protocols(protocols).key_log(world.told.clone()).acquire().unwrap();
             let inbound = inbound().protocols(protocols).key_log(world.told.clone()).acquire().unwrap();
-            let begin = || Pair::begin(&outbound, &inbound, &ContextOptions::default());
+            let begin = || {
+                clear_stack();
+                Pair::begin(&outbound, &inbound, &ContextOptions::default())
+            };
             for tokens in 0..4 {
                 let mut pair = begin();
                 world.establish(&mut pair, tokens);
@@ -166,21 +173,7 @@ fn identities() -> Scene {
 /// PKCS #12 files with the right and with a wrong password.
 fn pfx() -> Scene {
     let mut known = Known::default();
-    let key = rcgen::KeyPair::from_pem(&CERTIFICATES.ecdsa.1).unwrap().serialize_der();
-    let password = String::from_utf8(canary(24)).unwrap();
-    let wrong = String::from_utf8(canary(24)).unwrap();
-    known.add_p256("private key", &key);
-    known.add("password", password.as_bytes());
-    known.add("wrong password", wrong.as_bytes());
-    let leaf = identity(&CERTIFICATES.ecdsa).chain().next().unwrap().to_vec();
-    let file = {
-        use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
-        let chain = [Certificate::from_der(&leaf).unwrap()];
-        let mut store = KeyStore::new();
-        let entry = PrivateKeyChain::new("1", PrivateKey::from_der(&key).unwrap(), chain);
-        store.add_entry("server", KeyStoreEntry::PrivateKeyChain(entry));
-        store.writer(&password).encryption_iterations(100).mac_iterations(100).write().unwrap()
-    };
+    let Pfx { file, password, wrong, .. } = Pfx::new(&mut known);
     let ((), freed) = watched(|| {
         Identity::from_pfx(&file, &password).unwrap();
         Identity::from_pfx(&file, &wrong).unwrap_err();
@@ -189,6 +182,33 @@ fn pfx() -> Scene {
         PfxContents::open(&file, &wrong).unwrap_err();
     });
     Scene { freed, known }
+}
+
+/// A PKCS #12 file, and what is secret in it.
+struct Pfx {
+    file: Vec<u8>,
+    password: String,
+    wrong: String,
+    /// PKCS #8.
+    key: Vec<u8>,
+}
+
+impl Pfx {
+    fn new(known: &mut Known) -> Self {
+        use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
+        let key = rcgen::KeyPair::from_pem(&CERTIFICATES.ecdsa.1).unwrap().serialize_der();
+        let [password, wrong] = [canary(24), canary(24)].map(|text| String::from_utf8(text).unwrap());
+        known.add_p256("private key", &key);
+        known.add("password", password.as_bytes());
+        known.add("wrong password", wrong.as_bytes());
+        let leaf = identity(&CERTIFICATES.ecdsa).chain().next().unwrap().to_vec();
+        let chain = [Certificate::from_der(&leaf).unwrap()];
+        let mut store = KeyStore::new();
+        let entry = PrivateKeyChain::new("1", PrivateKey::from_der(&key).unwrap(), chain);
+        store.add_entry("server", KeyStoreEntry::PrivateKeyChain(entry));
+        let file = store.writer(&password).encryption_iterations(100).mac_iterations(100).write().unwrap();
+        Self { file, password, wrong, key }
+    }
 }
 
 /// The text of a key log.
@@ -205,6 +225,101 @@ fn key_log_file() -> Scene {
     Scene { freed, known }
 }
 
+/// Everything public that may hold a secret, shown in the states of two connections by each version, with all that is traced meanwhile.
+pub(crate) fn shown() -> (Text, Known) {
+    let (mut world, mut known, text) = (World::new(), Known::default(), Text::default());
+    let (store, ticket_key) = (Arc::new(Stolen::default()), canary(64));
+    known.add("ticket key", &ticket_key);
+    known.add("ticket key, extracted", &extracted(&ticket_key));
+    with_default(text.clone(), || {
+        for (protocols, tickets) in
+            VERSIONS.into_iter().flat_map(|version| [(version, false), (version, true)])
+        {
+            let sessions = Arc::new(MemoryClientSessions::default());
+            let client =
+                outbound().protocols(protocols).key_log(world.told.clone()).session_store(sessions.clone());
+            text.show(&client);
+            let server = inbound().protocols(protocols).key_log(world.told.clone()).tickets(tickets);
+            let server = if tickets { server } else { server.session_store(store.clone()) };
+            text.show(&server);
+            let (outbound, inbound) = (client.acquire().unwrap(), server.acquire().unwrap());
+            if tickets {
+                let key = TicketKey::new([1; 16], &ticket_key).unwrap();
+                inbound.set_ticket_keys(&[key.clone()]).unwrap();
+                text.show(&key);
+            }
+            for _ in 0..2 {
+                let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
+                for _ in 0..4 {
+                    world.show(&pair, &text);
+                    world.establish(&mut pair, 1);
+                }
+                world.establish(&mut pair, usize::MAX);
+                world.talk(&mut pair);
+                world.show(&pair, &text);
+                text.show(&pair.client.attributes().unwrap());
+                text.show(&sessions);
+                // A caller's buffer in which plaintext lies.
+                let mut buffer = unwatched(|| world.data.clone());
+                text.show(&TokenBuffer::supplied(&mut buffer));
+                if let Some(session) = sessions.get_tls12(NAME).or_else(|| sessions.take_tls13(NAME)) {
+                    text.show(&session);
+                }
+                let (send, receive) = pair.client.split().unwrap();
+                text.show(&(&send, &receive));
+                pair.client = SecurityContext::join(send, receive).unwrap();
+                world.forge(&mut pair);
+                world.show(&pair, &text);
+            }
+            for spoilt in 0..4 {
+                let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
+                world.fail_in_handshake(&mut pair, spoilt);
+                world.show(&pair, &text);
+                text.show(&world.errors);
+                for error in world.errors.drain(..) {
+                    text.say(&error.to_string());
+                }
+            }
+            text.show(&(&outbound, &inbound));
+        }
+    });
+    with_default(text.clone(), || show_identities(&mut known, &text));
+    known.add("plaintext", &world.data);
+    known.add_logged(&world.told);
+    for (number, value) in store.values.lock().unwrap().iter().enumerate() {
+        known.add(format!("session {number}"), value);
+    }
+    (text, known)
+}
+
+/// Identities, their keys, PKCS #12 files, and how they are refused.
+fn show_identities(known: &mut Known, text: &Text) {
+    let Pfx { file, password, wrong, key } = Pfx::new(known);
+    let identity = Identity::from_pfx(&file, &password).unwrap();
+    text.show(&(&identity, identity.key()));
+    text.show(&PfxContents::open(&file, &password).unwrap());
+    let refused = PfxContents::open(&file, &wrong).unwrap_err();
+    text.show(&refused);
+    text.say(&refused.to_string());
+    let chain = || identity.chain().map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let pem = &CERTIFICATES.ecdsa.1;
+    for error in [
+        Identity::from_pfx(&file, &wrong).unwrap_err(),
+        Identity::from_pfx(&file[..file.len() / 2], &password).unwrap_err(),
+        Identity::from_der(chain(), &key[..key.len() - 1]).unwrap_err(),
+        Identity::from_pem(pem.as_bytes(), pem.as_bytes()).unwrap_err(),
+        Identity::from_pem(CERTIFICATES.client.0.as_bytes(), pem.as_bytes()).unwrap_err(),
+        Identity::from_pem(CERTIFICATES.client.0.as_bytes(), pem.replace("END", "FIN").as_bytes())
+            .unwrap_err(),
+    ] {
+        text.show(&error);
+        text.say(&error.to_string());
+    }
+    let path = std::env::temp_dir().join(format!("openschannel-shown-{}", std::process::id()));
+    text.show(&KeyLogFile::create(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// What the test keeps for itself beside the connections.
 struct World {
     told: Arc<Told>,
@@ -212,16 +327,33 @@ struct World {
     /// Caller's memory, for records.
     buffer: Vec<u8>,
     exported: [u8; 48],
+    errors: Vec<Error>,
 }
 
 impl World {
     fn new() -> Self {
-        Self { told: Told::new(), data: canary(4_000), buffer: vec![0; 20_000], exported: [0; 48] }
+        Self {
+            told: Told::new(),
+            data: canary(4_000),
+            buffer: vec![0; 20_000],
+            exported: [0; 48],
+            errors: Vec::with_capacity(100),
+        }
+    }
+
+    fn show(&self, pair: &Pair, text: &Text) {
+        for side in [&pair.client, &pair.server] {
+            text.show(side);
+            text.show(&side.closing_report());
+        }
     }
 
     /// Goes on with a handshake for so many tokens.
     fn establish(&mut self, pair: &mut Pair, tokens: usize) {
-        self.told.server_hello(&pair.to_client);
+        clear_stack();
+        if pair.to_client.get(5) == Some(&2) {
+            self.told.server_hello(&pair.to_client);
+        }
         for _ in 0..tokens {
             if pair.client.is_established() && pair.server.is_established() {
                 return;
@@ -236,6 +368,7 @@ impl World {
 
     /// As [`World::establish`], with a byte changed in one of the tokens.
     fn fail_in_handshake(&mut self, pair: &mut Pair, spoilt: usize) {
+        clear_stack();
         self.told.server_hello(&pair.to_client);
         for token in 0.. {
             let to_client = !pair.to_client.is_empty();
@@ -271,7 +404,7 @@ impl World {
                 } else {
                     token_call(context, wire, &mut TokenBuffer::allocate()).map(drop)
                 };
-                assert!(heard.is_err());
+                self.errors.extend([done.unwrap_err(), heard.unwrap_err()]);
                 return;
             }
         }
@@ -345,11 +478,18 @@ fn extracted(material: &[u8]) -> Vec<u8> {
 }
 
 /// A session store that somebody reads along in.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Stolen {
     sessions: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     /// The secrets of the sessions: the PSK in TLS 1.3, the master secret in TLS 1.2.
     values: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Credentials show their store, by what it says of itself.
+impl std::fmt::Debug for Stolen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stolen")
+    }
 }
 
 impl ServerSessionStore for Stolen {
@@ -370,11 +510,11 @@ impl ServerSessionStore for Stolen {
     }
 }
 
-/// Behind the provider's envelope (26 bytes) the engine writes the server's name, version and suite, then the secret.
+/// Behind the provider's envelope the engine writes the server's name, version and suite, then the secret with its length.
 fn secret_of(value: &[u8]) -> Vec<u8> {
-    let engines = &value[26..];
-    let name = if engines[0] == 1 { 2 + usize::from(engines[1]) } else { 1 };
-    let len = usize::from(engines[name + 4]);
-    assert!([32, 48].contains(&len), "{engines:?}");
-    engines[name + 5..][..len].to_vec()
+    let name = value.windows(NAME.len()).position(|bytes| bytes == NAME.as_bytes()).unwrap();
+    let secret = &value[name + NAME.len() + 4..];
+    let len = usize::from(secret[0]);
+    assert!([32, 48].contains(&len), "{value:?}");
+    secret[1..=len].to_vec()
 }
