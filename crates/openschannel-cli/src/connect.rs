@@ -114,15 +114,16 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
     let mut stream = TlsStream::from_driver(socket, driver);
     let shaken = timeout(HANDSHAKE_TIME, stream.handshake()).await;
     let outcome = match shaken {
-        Ok(Ok(())) => judge(pump(&mut stream, options.linger).await, &stream),
+        Ok(Ok(())) => {
+            let outcome = judge(pump(&mut stream, options.linger).await, &stream);
+            if matches!(stream.report().read_end, ReadEnd::Failed(_)) {
+                say_last_word(&mut stream).await;
+            }
+            outcome
+        }
         Ok(Err(error)) => {
             let outcome = Outcome::of_handshake(&error, stream.report().read_end);
-            // The server shall hear why: what it has under way must not meet a closed socket.
-            let told = async {
-                stream.close_write().await.ok();
-                stream.linger(LAST_WORD_TIME).await
-            };
-            timeout(LAST_WORD_TIME, told).await.ok();
+            say_last_word(&mut stream).await;
             outcome
         }
         Err(_) => Outcome::failed("the server did not finish the handshake in time", None),
@@ -137,6 +138,15 @@ async fn connect(options: &ConnectOptions, credentials: &OutboundCredentials) ->
         writeln!(stderr, "  {hint}").ok();
     }
     Ok(outcome.exit)
+}
+
+/// The server shall hear why: what it has under way must not meet a closed socket, whose reset would destroy the alert.
+async fn say_last_word(stream: &mut TlsStream<TcpStream>) {
+    let told = async {
+        stream.close_write().await.ok();
+        stream.linger(LAST_WORD_TIME).await
+    };
+    timeout(LAST_WORD_TIME, told).await.ok();
 }
 
 async fn start_tls(

@@ -99,7 +99,8 @@ SECURITY_STATUS WINAPI OpenSchannelQueryClosing(PCtxtHandle phContext, OPENSCHAN
 #define OPENSCHANNEL_REQUEST_UPDATE 0x00000001 /* the peer is to change its keys too */
 
 SECURITY_STATUS WINAPI OpenSchannelKeyUpdate(PCtxtHandle phContext, DWORD dwFlags, PSecBufferDesc pOutput);
-/* With OPENSCHANNEL_QUIET: the answer that the peer waits for. SEC_E_OK and an empty token if none is due. */
+/* With OPENSCHANNEL_QUIET: the answer that the peer waits for. SEC_E_OK and an empty token if none is due. In TLS 1.2 the
+ * no_renegotiation for a request that DecryptMessage has consumed. */
 SECURITY_STATUS WINAPI OpenSchannelAnswerKeyUpdate(PCtxtHandle phContext, PSecBufferDesc pOutput);
 
 #ifndef _WIN32

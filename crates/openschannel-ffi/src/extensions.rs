@@ -177,6 +177,7 @@ pub unsafe extern "system" fn OpenSchannelKeyUpdate(
 }
 
 /// The KeyUpdate a peer waits for, in quiet mode; an empty token if it waits for none. Who encrypts first sends it behind the data instead.
+/// In TLS 1.2 the no_renegotiation that a peer waits for, which nothing else sends once DecryptMessage has consumed its request.
 ///
 /// - As [`OpenSchannelKeyUpdate`].
 ///

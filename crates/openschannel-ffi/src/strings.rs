@@ -1,5 +1,7 @@
 //! Strings in and out: UTF-16 for the W functions, UTF-8 for the A functions. On Windows the A functions' strings are in the system's code page.
 
+use std::borrow::Cow;
+
 use openschannel::status::ErrorStatus;
 
 use crate::memory::Block;
@@ -87,16 +89,25 @@ pub(crate) trait Character: Copy + Default + 'static {
     fn terminated(text: &str) -> Vec<Self>;
 }
 
+/// A NUL inside a name, out of a certificate for instance, would have C take the front of it for the whole, or for two: in its place
+/// stands what no name has.
+fn without_nul(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
 impl Character for u8 {
     fn terminated(text: &str) -> Vec<Self> {
         // Every string given out is ASCII, or a name that the A functions show in UTF-8.
-        text.bytes().chain([0]).collect()
+        without_nul(text).bytes().chain([0]).collect()
     }
 }
 
 impl Character for SecWchar {
     fn terminated(text: &str) -> Vec<Self> {
-        text.encode_utf16().chain([0]).collect()
+        without_nul(text).encode_utf16().chain([0]).collect()
     }
 }
 

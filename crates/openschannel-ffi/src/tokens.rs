@@ -441,8 +441,8 @@ impl Call {
         let mutual = isc::MUTUAL_AUTH;
         let shown = self.flags & mutual != 0
             && context.attributes().is_ok_and(|attributes| {
-                let validated = matches!(attributes.validation_result(), Some(Ok(())));
-                (validated || attributes.session_info().resumed) && attributes.remote_certificates().is_ok()
+                matches!(attributes.validation_result(), Some(Ok(())))
+                    && attributes.remote_certificates().is_ok()
             });
         self.always() | self.flags & self.echoes() | if shown { mutual } else { 0 }
     }

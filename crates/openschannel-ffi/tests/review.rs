@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use openschannel_ffi::types::{
     CERT_CONTEXT, KeyingMaterial, KeyingMaterialInfo, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND,
-    SchCredentials, SecBuffer, SecBufferDesc, SecHandle, attribute, buffer_type, cred_flags,
+    SchCredentials, SecBuffer, SecBufferDesc, SecHandle, SessionInfo, attribute, buffer_type, cred_flags,
 };
 use openschannel_ffi::*;
 
@@ -22,6 +22,9 @@ unsafe extern "system" {
         context: *mut *const CERT_CONTEXT,
     ) -> i32;
 }
+
+const ALLOCATE_MEMORY: u32 = 0x100;
+const MUTUAL_AUTH: u32 = 2;
 
 const OK: u32 = 0;
 const CONTINUE_NEEDED: u32 = 0x0009_0312;
@@ -83,6 +86,24 @@ fn a_failed_connection_gives_no_keying_material() {
         QueryContextAttributesW(&raw const server.context, attribute::STREAM_SIZES, sizes.as_mut_ptr().cast())
     };
     assert_eq!(status, 0);
+}
+
+/// ISC_RET_MUTUAL_AUTH says that the server was authenticated. Where the program is to see to that, it was not, by a resumed session
+/// either.
+#[test]
+fn a_resumed_session_authenticates_nobody_who_was_not() {
+    let (mut client, mut server) = sides();
+    for resumed in [false, true] {
+        (client, server) =
+            (Side { context: NONE, ..client }, Side { context: NONE, input: Vec::new(), ..server });
+        let returned = connect(&mut client, &mut server);
+        assert_eq!(client.is_resumed(), resumed);
+        assert_eq!(returned & MUTUAL_AUTH, 0, "resumed: {resumed}");
+        while !client.input.is_empty() {
+            assert_eq!(client.decrypt().0, RENEGOTIATE);
+            assert_eq!(client.token_call().0, OK);
+        }
+    }
 }
 
 /// Both directions at once, queries between them, and the handle given back under all of it.
@@ -161,22 +182,37 @@ struct Side {
     context: SecHandle,
     server: bool,
     input: Vec<u8>,
+    /// The attribute bits of the last token call.
+    returned: u32,
 }
 
 const NONE: SecHandle = SecHandle { lower: 0, upper: 0 };
 
 /// TLS 1.3 in compatible mode on both sides; the client has not read the server's tickets.
 fn established() -> (Side, Side) {
-    let mut client = Side { credential: acquire(false), server: false, ..Side::bare(NONE) };
-    let mut server = Side { credential: acquire(true), server: true, ..Side::bare(NONE) };
+    let (mut client, mut server) = sides();
+    connect(&mut client, &mut server);
+    (client, server)
+}
+
+fn sides() -> (Side, Side) {
+    (
+        Side { credential: acquire(false), ..Side::bare(NONE) },
+        Side { credential: acquire(true), server: true, ..Side::bare(NONE) },
+    )
+}
+
+/// A handshake; what its last call returned to the client.
+fn connect(client: &mut Side, server: &mut Side) -> u32 {
     for _ in 0..5 {
         let (status, token) = client.token_call();
         server.input.extend(token);
         if status == OK {
+            let returned = client.returned;
             let (status, token) = server.token_call();
             assert_eq!(status, OK);
             client.input.extend(token);
-            return (client, server);
+            return returned;
         }
         assert_eq!(status, CONTINUE_NEEDED);
         let (status, token) = server.token_call();
@@ -239,7 +275,7 @@ fn acquire(inbound: bool) -> SecHandle {
 
 impl Side {
     fn bare(context: SecHandle) -> Self {
-        Self { credential: NONE, context, server: false, input: Vec::new() }
+        Self { credential: NONE, context, server: false, input: Vec::new(), returned: 0 }
     }
 
     /// What arrived goes in; what was not looked at stays.
@@ -259,7 +295,7 @@ impl Side {
                     credential,
                     context,
                     input,
-                    0x100,
+                    ALLOCATE_MEMORY,
                     0,
                     new,
                     output,
@@ -269,21 +305,20 @@ impl Side {
             }
         } else {
             let name = name.as_ptr();
-            let nothing = null_mut();
             // SAFETY: everything lives through the call.
             unsafe {
                 InitializeSecurityContextW(
                     credential,
                     context,
                     name,
-                    0x100,
+                    ALLOCATE_MEMORY | MUTUAL_AUTH,
                     0,
                     0,
                     input,
                     0,
                     new,
                     output,
-                    nothing,
+                    &raw mut self.returned,
                     null_mut(),
                 )
             }
@@ -339,6 +374,16 @@ impl Side {
         let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
         self.input.drain(..self.input.len() - extra);
         (status.cast_unsigned(), data)
+    }
+
+    fn is_resumed(&self) -> bool {
+        let mut info = SessionInfo { flags: 0, session_id_len: 0, session_id: [0; 32] };
+        let attribute = attribute::SESSION_INFO;
+        // SAFETY: everything lives through the call.
+        let status =
+            unsafe { QueryContextAttributesW(&raw const self.context, attribute, (&raw mut info).cast()) };
+        assert_eq!(status, 0);
+        info.flags == 1
     }
 
     fn keying_material(&self) -> u32 {

@@ -78,6 +78,10 @@ fn make_certificates(directory: &Path) {
         excluded_subtrees: Vec::new(),
     });
     let constraining = CertifiedIssuer::signed_by(constraining, key(), &root).unwrap();
+    let mut mail = authority("Mail");
+    mail.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+    let mail = CertifiedIssuer::signed_by(mail, key(), &root).unwrap();
+    write("mail.der", mail.der());
     write("root.der", root.der());
     write("root.pem", root.pem().as_bytes());
     write("intermediate.der", intermediate.der());
@@ -106,6 +110,7 @@ fn make_certificates(directory: &Path) {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
     variant("constrained.der", &constraining, &|_| ());
+    variant("mail-issued.der", &mail, &|_| ());
     variant("below-leaf.der", &Issuer::new(self::leaf(), leaf_key), &|_| ());
     variant("critical.der", &intermediate, &|params| {
         let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);

@@ -21,7 +21,7 @@ use crate::Truncation;
 use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{alike, failed, is_retry, refused, unusable, write_zero};
+use crate::error::{alike, failed, is_gone, is_retry, refused, unusable, write_zero};
 use crate::vectored::gather;
 
 /// What ending a connection in good order takes beyond reading and writing.
@@ -186,15 +186,19 @@ impl<S: Read + Write> TlsStream<S> {
     pub fn handshake(&mut self) -> io::Result<()> {
         loop {
             let advanced = self.driver.advance();
-            match self.flush() {
-                // The peer may have said why it takes no more: what it sent is read first.
-                Err(error) if !is_retry(&error) => {
-                    self.send_error.get_or_insert(error);
+            let sent = self.send_all();
+            let advanced = advanced.map_err(failed)?;
+            if let Err(error) = sent {
+                if is_retry(&error) {
+                    return Err(error);
                 }
-                Err(error) if advanced.is_ok() => return Err(error),
-                _ => {}
+                let kept = alike(self.send_error.get_or_insert(error));
+                // The peer may have said why it takes no more: what it sent is read first.
+                if !is_gone(&kept) {
+                    return Err(kept);
+                }
             }
-            match advanced.map_err(failed)? {
+            match advanced {
                 Advance::Established if self.send_error.is_none() => return Ok(()),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
                     Plaintext::NeedsReceive => {}
@@ -270,6 +274,12 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
+    /// Sends everything that waits, and flushes the transport.
+    fn send_all(&mut self) -> io::Result<()> {
+        self.send()?;
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
+    }
+
     /// One write of the transport's. Says whether more waits.
     fn send_once(&mut self) -> io::Result<bool> {
         if let Some(error) = &self.send_error {
@@ -295,12 +305,12 @@ impl<S: Read + Write> BufRead for TlsStream<S> {
                 Ok(Plaintext::End(end)) => Some(end),
                 Err(error) => {
                     // The alert is sent as far as it goes; the failure is what counts.
-                    self.flush().ok();
+                    self.send_all().ok();
                     return Err(failed(error));
                 }
             };
             // The answer to a KeyUpdate. That it cannot be sent is for the next write to find out.
-            self.flush().ok();
+            self.send_all().ok();
             match end {
                 None => self.receive()?,
                 Some(end) if self.incoming.truncation.reads_as_end(end) => break,
@@ -328,14 +338,19 @@ impl<S: Read + Write> Read for TlsStream<S> {
 }
 
 impl<S: Read + Write> Write for TlsStream<S> {
-    /// Encrypts and sends. Bytes that were encrypted count as written even if the transport has not taken all of them yet.
+    /// Encrypts and sends. Bytes that were encrypted count as written even if the transport has not taken all of them yet; that it
+    /// failed the next write or flush says.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.outgoing.tell_late()?;
         loop {
             let written = self.driver.write(buf).map_err(refused)?;
             match self.send() {
-                Err(error) if written == 0 || !is_retry(&error) => return Err(error),
-                _ if written > 0 || buf.is_empty() => return Ok(written),
-                _ => {}
+                Err(error) if written == 0 => return Err(error),
+                Err(error) => self.outgoing.fail_later(error),
+                Ok(()) => {}
+            }
+            if written > 0 || buf.is_empty() {
+                return Ok(written);
             }
         }
     }
@@ -345,8 +360,8 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.send()?;
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
+        self.outgoing.tell_late()?;
+        self.send_all()
     }
 }
 
@@ -395,17 +410,21 @@ fn send_once(
 }
 
 fn flush(transport: &mut impl Write, outgoing: &mut Outgoing) -> io::Result<()> {
-    if outgoing.unflushed {
-        transport.flush()?;
-        outgoing.unflushed = false;
+    while outgoing.unflushed {
+        match transport.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(()) => outgoing.unflushed = false,
+        }
     }
     Ok(())
 }
 
 /// Ends the transport's sending direction, once. That it is not connected any more is no error.
 fn shut(transport: &mut impl Transport, outgoing: &mut Outgoing) -> io::Result<()> {
-    if !outgoing.shut {
+    while !outgoing.shut {
         match transport.shutdown_write() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() != ErrorKind::NotConnected => return Err(error),
             _ => outgoing.shut = true,
         }

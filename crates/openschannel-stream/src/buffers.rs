@@ -1,8 +1,13 @@
 //! The memory of a connection: ciphertext in, with the plaintext where it was decrypted, and ciphertext out.
 //!
 //! Both give their memory back when they run empty: a server holds thousands of connections, and most of them wait.
+//!
+//! Memory that plaintext has lain in is wiped before it is given back, whole: that costs once what the transport's bytes cost anyway, and
+//! nothing while data flows. Until then what was consumed lies there and is written over by what comes next.
 
 use core::ops::Range;
+
+use zeroize::{Zeroize, Zeroizing};
 
 /// The longest record a peer may send: header, 2^14 bytes of content, and the expansion RFC 5246 section 6.2.3 allows.
 pub(crate) const MAX_RECORD: usize = 5 + 16_384 + 2_048;
@@ -29,7 +34,7 @@ pub(crate) const OUTPUT_LIMIT: usize = 4 * MAX_SEALED;
 /// ```
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    memory: Vec<u8>,
+    memory: Zeroizing<Vec<u8>>,
     plain: Range<usize>,
     start: usize,
     end: usize,
@@ -84,7 +89,11 @@ impl Input {
         }
         let wanted = if self.busy || need > INPUT_SMALL { INPUT_LARGE } else { INPUT_SMALL };
         if self.memory.len() < wanted {
-            self.memory.resize(wanted, 0);
+            // Not by growing, which would leave a copy behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
+            larger.extend_from_slice(&self.memory);
+            larger.resize(wanted, 0);
+            self.memory = larger;
         }
         self.memory.get_mut(self.end..).unwrap_or_default()
     }
@@ -109,7 +118,7 @@ impl Input {
     }
 }
 
-/// Sealed bytes on their way to the transport.
+/// Sealed bytes on their way to the transport. Plaintext lies in it only while it is being sealed, in memory that does not grow then.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     memory: Vec<u8>,
@@ -175,10 +184,15 @@ impl Output {
         seal: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<&[u8], E> {
         let start = self.memory.len();
+        self.memory.reserve(header + data.len() + trailer);
         self.memory.resize(start + header, 0);
         self.memory.extend_from_slice(data);
         self.memory.resize(start + header + data.len() + trailer, 0);
-        let sealed = seal(self.memory.get_mut(start..).unwrap_or_default());
+        let place = self.memory.get_mut(start..).unwrap_or_default();
+        let sealed = seal(place);
+        if sealed.is_err() {
+            place.zeroize();
+        }
         let len = *sealed.as_ref().unwrap_or(&0);
         self.memory.truncate(start + len);
         sealed?;

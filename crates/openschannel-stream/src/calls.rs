@@ -143,6 +143,16 @@ impl Calls {
         Ok(())
     }
 
+    /// A server without a context will not make one any more: an own fatal alert was asked for. False where there is a context, which
+    /// knows by itself.
+    pub(crate) fn abandon(&mut self) -> bool {
+        let Stage::Listening { read_end, .. } = &mut self.stage else { return false };
+        if *read_end == ReadEnd::Open {
+            *read_end = ReadEnd::Failed(ErrorStatus::ContextExpired);
+        }
+        true
+    }
+
     /// DecryptMessage on the record at the front of `buffer`.
     pub(crate) fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
         let Stage::Context(context) = &mut self.stage else { return Err(no_context()) };

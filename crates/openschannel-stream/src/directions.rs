@@ -35,6 +35,8 @@ pub(crate) struct Outgoing {
     pub(crate) shut: bool,
     /// The transport took the close_notify.
     pub(crate) close_sent: bool,
+    /// Why bytes that a write has taken could not be sent. That write said how many it took, as it must; the next one tells.
+    late: Option<io::Error>,
 }
 
 impl Reset {
@@ -48,6 +50,18 @@ impl Reset {
 }
 
 impl Outgoing {
+    /// Sending failed behind a write that has taken bytes.
+    pub(crate) fn fail_later(&mut self, error: io::Error) {
+        if !is_retry(&error) {
+            self.late = Some(error);
+        }
+    }
+
+    /// What failed behind an earlier write. Asking again goes on where sending stopped.
+    pub(crate) fn tell_late(&mut self) -> io::Result<()> {
+        self.late.take().map_or(Ok(()), Err)
+    }
+
     /// The transport has taken everything that waits, the close_notify too if that was `made`. Behind the transport's end nothing is
     /// taken, only thrown away.
     pub(crate) fn note_close(&mut self, made: bool) {

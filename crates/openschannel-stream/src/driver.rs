@@ -50,7 +50,7 @@ pub enum Advance {
 }
 
 /// What there is to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Plaintext<'a> {
     /// Data, never empty; [`Driver::consume`] takes it away.
     Data(&'a [u8]),
@@ -228,7 +228,8 @@ impl Driver {
     }
 
     /// Sends an alert: ApplyControlToken(SCHANNEL_ALERT) and a token call. A fatal one ends the connection, a close_notify is
-    /// [`Driver::close_write`].
+    /// [`Driver::close_write`]. A server that has not heard from a client yet has nobody to send it to; whoever comes behind a fatal one
+    /// is not served.
     ///
     /// # Errors
     /// SEC_E_CONTEXT_EXPIRED: this side has closed, or the connection has failed. SEC_E_INSUFFICIENT_MEMORY: [`Driver::transmit`] is
@@ -247,6 +248,9 @@ impl Driver {
         }
         self.calls.control(ControlToken::Alert(alert), &mut self.output)?;
         if is_last {
+            if self.calls.abandon() {
+                self.reading.failure = Some(refuse_closed());
+            }
             self.write_closed = true;
             self.unclosed.ended();
         }
@@ -399,6 +403,17 @@ impl Decrypt for Connection<'_> {
 
     fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
         self.calls.transport_ended(end, unprocessed)
+    }
+}
+
+impl fmt::Debug for Plaintext<'_> {
+    /// How much it is, not what: this gets into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
+            Self::NeedsReceive => f.write_str("NeedsReceive"),
+            Self::End(end) => f.debug_tuple("End").field(end).finish(),
+        }
     }
 }
 

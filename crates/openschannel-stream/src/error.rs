@@ -139,6 +139,12 @@ pub(crate) fn is_end_of_both(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error of sending says that the connection is gone, so that reading on finds what the peer said last and then an end. Behind
+/// any other the peer may wait for what was not sent, and nothing would come for ever.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    is_end_of_both(error) || matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::NotConnected)
+}
+
 /// An error of the same kind, with the system's number if it has one.
 pub(crate) fn alike(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)

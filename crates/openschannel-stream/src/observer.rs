@@ -24,7 +24,8 @@ pub struct Event<'a> {
     pub side: Role,
     /// The call by its SSPI name, with the kind of a control token: `InitializeSecurityContext`, `AcceptSecurityContext`,
     /// `ApplyControlToken(SCHANNEL_SHUTDOWN)`, `ApplyControlToken(SCHANNEL_ALERT)`, `EncryptMessage`, `DecryptMessage`. Two have no
-    /// counterpart there: `KeyUpdate`, and `KeyUpdate(reply)` for the answer to the peer's.
+    /// counterpart there: `KeyUpdate`, and `KeyUpdate(reply)` for the answer to the peer's, in TLS 1.2 for the
+    /// no to its wish to renegotiate.
     pub call: &'static str,
     /// What it answered.
     pub status: SecurityStatus,

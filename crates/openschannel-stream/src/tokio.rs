@@ -23,7 +23,7 @@ use crate::Truncation;
 use crate::close::Closing;
 use crate::directions::{Incoming, Outgoing, Receive, Transmit};
 use crate::driver::{Advance, Driver, Plaintext};
-use crate::error::{alike, failed, refused, unusable, write_zero};
+use crate::error::{alike, failed, is_gone, refused, unusable, write_zero};
 use crate::vectored::gather;
 
 /// A connection. Dropping it sends nothing, and to the peer it looks cut: [`TlsStream::close`] it.
@@ -167,11 +167,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             let advanced = self.driver.advance();
             let sent = self.poll_send(cx, Sender::Writer);
             let is_sent = sent.is_ready();
+            let advanced = advanced.map_err(failed)?;
             if let Poll::Ready(Err(error)) = sent {
+                let kept = alike(self.send_error.get_or_insert(error));
                 // The peer may have said why it takes no more: what it sent is read first.
-                self.send_error.get_or_insert(error);
+                if !is_gone(&kept) {
+                    return Poll::Ready(Err(kept));
+                }
             }
-            match advanced.map_err(failed)? {
+            match advanced {
                 Advance::Established if !is_sent => return Poll::Pending,
                 Advance::Established if self.send_error.is_none() => return Poll::Ready(Ok(())),
                 Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
@@ -189,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
+        self.outgoing.tell_late()?;
         ready!(self.poll_send(cx, Sender::Writer))?;
         self.outgoing.note_close(self.driver.closing_report().close_sent);
         Poll::Ready(Ok(()))
@@ -329,16 +334,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.outgoing.tell_late()?;
         loop {
             let written = self.driver.write(buf).map_err(refused)?;
-            let sent = self.poll_waking(cx, Sender::Writer, Self::poll_transmit);
-            if let Poll::Ready(Err(error)) = sent {
-                return Poll::Ready(Err(error));
+            match self.poll_waking(cx, Sender::Writer, Self::poll_transmit) {
+                Poll::Ready(Err(error)) if written == 0 => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => self.outgoing.fail_later(error),
+                Poll::Pending if written == 0 && !buf.is_empty() => return Poll::Pending,
+                _ => {}
             }
             if written > 0 || buf.is_empty() {
                 return Poll::Ready(Ok(written));
             }
-            ready!(sent)?;
         }
     }
 
@@ -355,6 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.tell_late()?;
         self.poll_send(cx, Sender::Writer)
     }
 
@@ -364,20 +372,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     }
 }
 
+/// A transport of one's own may hand on what a system call says; a signal in between is no reason to give up.
+fn is_interrupted<T>(polled: &Poll<io::Result<T>>) -> bool {
+    matches!(polled, Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted)
+}
+
 fn poll_receive<R: AsyncRead + Unpin>(
     cx: &mut Context<'_>,
     transport: &mut R,
     driver: &mut impl Receive,
     incoming: &mut Incoming,
 ) -> Poll<usize> {
-    let mut space = ReadBuf::new(driver.receive_space());
-    match Pin::new(transport).poll_read(cx, &mut space) {
+    let (polled, n) = loop {
+        let mut space = ReadBuf::new(driver.receive_space());
+        let polled = Pin::new(&mut *transport).poll_read(cx, &mut space);
+        if !is_interrupted(&polled) {
+            break (polled, space.filled().len());
+        }
+    };
+    match polled {
         Poll::Pending => {
             driver.release_buffers();
             Poll::Pending
         }
         Poll::Ready(Ok(())) => {
-            let n = space.filled().len();
             match n {
                 0 => driver.transport_ended(incoming.eof()),
                 n => driver.received(n),
@@ -410,7 +428,11 @@ fn poll_transmit<W: AsyncWrite + Unpin>(
         driver.transmitted(driver.transmit().len());
     }
     while !driver.transmit().is_empty() {
-        let n = ready!(Pin::new(&mut *transport).poll_write(cx, driver.transmit()))?;
+        let polled = Pin::new(&mut *transport).poll_write(cx, driver.transmit());
+        if is_interrupted(&polled) {
+            continue;
+        }
+        let n = ready!(polled)?;
         if n == 0 {
             return Poll::Ready(Err(write_zero()));
         }
@@ -425,9 +447,12 @@ fn poll_flush<W: AsyncWrite + Unpin>(
     transport: &mut W,
     outgoing: &mut Outgoing,
 ) -> Poll<io::Result<()>> {
-    if outgoing.unflushed {
-        ready!(Pin::new(transport).poll_flush(cx))?;
-        outgoing.unflushed = false;
+    while outgoing.unflushed {
+        let polled = Pin::new(&mut *transport).poll_flush(cx);
+        if !is_interrupted(&polled) {
+            ready!(polled)?;
+            outgoing.unflushed = false;
+        }
     }
     Poll::Ready(Ok(()))
 }
@@ -438,8 +463,9 @@ fn poll_shut<W: AsyncWrite + Unpin>(
     transport: &mut W,
     outgoing: &mut Outgoing,
 ) -> Poll<io::Result<()>> {
-    if !outgoing.shut {
-        match ready!(Pin::new(transport).poll_shutdown(cx)) {
+    while !outgoing.shut {
+        match ready!(Pin::new(&mut *transport).poll_shutdown(cx)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() != ErrorKind::NotConnected => return Poll::Ready(Err(error)),
             _ => outgoing.shut = true,
         }

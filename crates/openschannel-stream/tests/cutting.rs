@@ -10,33 +10,12 @@ use conversation::common::{VERSIONS, other};
 use conversation::streams::{Blocking, Stream};
 use conversation::wire::wires;
 use conversation::{
-    CLIENT, Impatience, Ledger, Played, SERVER, Sent, Step, driver, pattern, play, quick_credentials,
+    CLIENT, Impatience, Ledger, Played, SERVER, Step, driver, left, pattern, play, quick_credentials,
     run_both,
 };
 use openschannel::credentials::{InboundCredentials, OutboundCredentials};
 use openschannel::{ReadEnd, Role, TransportEnd};
 use openschannel_stream::{CloseFailed, ReadEnded, Truncation};
-
-/// What a cut at `at` leaves.
-struct Left {
-    /// Plaintext in whole records.
-    data: usize,
-    end: ReadEnd,
-}
-
-fn left(sent: &[Sent], at: usize, end: TransportEnd) -> Left {
-    let arrived = || sent.iter().take_while(|sent| sent.end <= at);
-    let mut boundaries = vec![0];
-    for (_, len) in sent.iter().flat_map(|sent| &sent.records) {
-        boundaries.push(boundaries[boundaries.len() - 1] + len);
-    }
-    let end = match end {
-        _ if arrived().any(|sent| sent.is_close) => ReadEnd::Clean,
-        TransportEnd::Reset => ReadEnd::Reset,
-        TransportEnd::Eof => ReadEnd::Truncated { inside_record: !boundaries.contains(&at) },
-    };
-    Left { data: arrived().map(|sent| sent.data).sum(), end }
-}
 
 /// Plays the conversation with `reader` cut off, and judges what it says. Answers whether the cut came behind everything, and how much
 /// the peer has sent.

@@ -51,6 +51,30 @@ fn joining_loses_no_alert_that_is_owed() {
     }
 }
 
+/// A fatal alert ends the connection, also of a server that has nobody to tell yet: whoever comes then is not served.
+#[test]
+fn a_fatal_alert_before_the_client_came_ends_the_connection() {
+    for version in VERSIONS {
+        let (outbound, inbound) = quick_credentials(version);
+        let mut duo = Duo::new(&outbound, &inbound);
+        duo.server.send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).unwrap();
+        let hello = duo.client.transmit().to_vec();
+        give(&mut duo.server, &hello);
+        for _ in 0..2 {
+            let error = duo.server.advance().unwrap_err();
+            assert_eq!(error.status(), ErrorStatus::ContextExpired, "{version:?}");
+        }
+        assert!(duo.server.transmit().is_empty());
+        let report = duo.server.closing_report();
+        assert_eq!(
+            report.read_end,
+            ReadEnd::Failed(ErrorStatus::ContextExpired),
+            "as behind any own fatal alert"
+        );
+        assert!(!report.handshake_complete);
+    }
+}
+
 /// A server has nobody to tell before the first ClientHello; afterwards it does.
 #[test]
 fn a_close_before_the_client_came_is_told_when_it_has_come() {

@@ -138,7 +138,7 @@ fn split_streams_talk_over_tcp() {
 #[test]
 fn lines_are_read_where_they_were_decrypted() {
     run(async {
-        let (mut client, mut server) = over_pipe(Protocols::TLS1_3, 500).await;
+        let (mut client, mut server) = over_pipe(Protocols::TLS1_3, 1_000).await;
         client.write_all(b"one\ntwo\nthree").await.unwrap();
         client.close_write().await.unwrap();
         let mut lines = Vec::new();

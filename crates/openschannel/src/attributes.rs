@@ -266,8 +266,8 @@ impl Attributes {
         self.server_name.as_deref()
     }
 
-    /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave; [`None`] if there was none (manual
-    /// validation, no certificate, a resumed session).
+    /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave, in a resumed session that of its first
+    /// handshake; [`None`] if there was none (manual validation, no certificate).
     pub fn validation_result(&self) -> Option<Result<(), &Rejection>> {
         self.validation.as_ref().map(|result| result.as_ref().copied())
     }

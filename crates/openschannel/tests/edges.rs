@@ -204,6 +204,37 @@ fn a_close_flushes_a_token_that_found_no_room() {
 }
 
 /// The answers to what this side asks for are no flood.
+/// What is refused changes nothing: the shutdown does not wait for the next token call, and what waited for it before still does.
+#[test]
+fn a_shutdown_that_found_no_room_leaves_nothing_behind() {
+    for version in VERSIONS {
+        for waiting in [None, Some(Alert::fatal(AlertDescription::BAD_CERTIFICATE))] {
+            let mut pair = Pair::quiet(version);
+            if let Some(alert) = waiting {
+                pair.client.apply_control_token(ControlToken::Alert(alert)).unwrap();
+            }
+            let (mut send, receive) = pair.client.split().unwrap();
+            let error = send.shut_down(&mut TokenBuffer::supplied(&mut [0; 3])).unwrap_err();
+            assert_eq!(error.status(), ErrorStatus::InsufficientMemory);
+            let mut client = SecurityContext::join(send, receive).unwrap();
+            assert_eq!(client.has_control_token(), waiting.is_some(), "{version:?}");
+            let mut output = TokenBuffer::allocate();
+            token_call(&mut client, &[], &mut output).unwrap();
+            match waiting {
+                None => {
+                    assert!(output.is_empty());
+                    let record = encrypt(&mut client, b"still open").unwrap();
+                    assert_eq!(decrypt(&mut pair.server, &record).unwrap().1, b"still open");
+                }
+                Some(alert) => {
+                    let error = decrypt(&mut pair.server, output.as_bytes()).unwrap_err();
+                    assert_eq!(error.received_alert(), Some(alert));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_sender_may_ask_for_updates_as_often_as_it_likes() {
     let mut pair = Pair::quiet(Protocols::TLS1_3);

@@ -344,6 +344,30 @@ fn an_untrusted_or_misnamed_server_is_refused_and_told() {
     }
 }
 
+/// What a session was made with holds for those who are resumed from it: a verdict where there was one, and none where there was not.
+#[test]
+fn a_resumed_session_has_the_verdict_of_its_first_handshake() {
+    for version in VERSIONS {
+        for manual in [false, true] {
+            let (outbound, inbound) = (
+                outbound().protocols(version).identity(identity(&CERTIFICATES.client)).acquire().unwrap(),
+                inbound().protocols(version).client_auth(ClientAuth::Request).acquire().unwrap(),
+            );
+            let options = ContextOptions { manual_validation: manual, ..ContextOptions::default() };
+            for resumed in [false, true] {
+                let mut pair = Pair::establish(&outbound, &inbound, &options);
+                pair.settle();
+                for side in [&pair.client, &pair.server] {
+                    let attributes = side.attributes().unwrap();
+                    assert_eq!(attributes.session_info().resumed, resumed, "{version:?} {manual}");
+                    let verdict = attributes.validation_result().map(|verdict| verdict.is_ok());
+                    assert_eq!(verdict, (!manual).then_some(true), "{version:?} {resumed} {:?}", side.role());
+                }
+            }
+        }
+    }
+}
+
 fn refused_by_server(outbound: &OutboundCredentials, inbound: &InboundCredentials) -> (Error, Error) {
     let options = ContextOptions::default();
     let mut output = TokenBuffer::allocate();

@@ -14,7 +14,8 @@ use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::session::{CLOSE_BUDGET, Stream};
+use super::limits::CLOSE_BUDGET;
+use super::session::Stream;
 
 /// How long `hang` and `no-answer` hold a connection without being told: longer than most clients are willing to wait for an end.
 const HOLD_TIME: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 mod echo;
 mod files;
 mod http;
+mod limits;
 mod log;
 mod misbehave;
 mod output;
@@ -28,18 +29,18 @@ use crate::exit::{Exit, Failure};
 use crate::options::{IdentityOptions, TlsOptions, not_acquired, read_roots, with_tls_options};
 
 use files::Root;
+use limits::LimitOptions;
 use log::Log;
 use misbehave::{Misbehaviour, Mode};
 use session::{Service, Session};
 use stop::Signals;
 use www::Site;
 
-/// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
-/// some 20.
-const MAX_CONNECTIONS: usize = 50_000;
-
 /// Descriptors beside those of connections: the listener, standard streams, and files that are being sent.
 const SPARE_FILES: u64 = 1_000;
+
+/// Threads that wait for files at the same time; more answers queue. A disk is not faster for more, and a thread is not free.
+const FILE_THREADS: usize = 64;
 
 /// After an accept that failed, for want of descriptors as a rule: until some are free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -84,9 +85,6 @@ pub(crate) struct ServeOptions {
     /// End after so many connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     accept_count: Option<u64>,
-    /// Close a connection that has had nothing to do for so many seconds [default: 30 with --www, 300 with --echo]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    idle_time: Option<Duration>,
     /// Ask clients for a certificate, or refuse those without
     #[arg(long, value_enum, value_name = "HOW", requires = "client_ca")]
     client_auth: Option<AskClients>,
@@ -101,6 +99,8 @@ pub(crate) struct ServeOptions {
     misbehave_time: Option<Duration>,
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
 }
 
 #[derive(Debug, Args)]
@@ -130,23 +130,25 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
                 Failure::new(format!("cannot serve {}: {error}", directory.display()))
                     .hint("--www takes a directory")
             })?,
-            request_time: options.idle_time.unwrap_or(www::REQUEST_TIME),
             close_delimited: options.misbehave.is_some(),
         }),
-        None => Service::Echo(options.idle_time.unwrap_or(echo::IDLE_TIME)),
+        None => Service::Echo,
     };
+    let limits = options.limits.limits(matches!(service, Service::Echo));
     let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
     let session = Session {
         credentials,
         service,
+        limits,
         misbehaviour,
         trace: options.tls.trace,
         log: Log::start(options.tls.json),
     };
     // As far as the administrator lets it; where that is not far enough, connections that find no descriptor wait.
-    rlimit::increase_nofile_limit(MAX_CONNECTIONS as u64 + SPARE_FILES).ok();
+    rlimit::increase_nofile_limit(options.limits.places() as u64 + SPARE_FILES).ok();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(FILE_THREADS)
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let result = runtime.block_on(serve(options, Arc::new(session), ca));
@@ -185,9 +187,10 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
 
     let graceful = GracefulShutdown::new();
     let to_accept = options.accept_count.unwrap_or(u64::MAX);
+    let places = Arc::new(Semaphore::new(options.limits.places()));
     let stopped = tokio::select! {
         () = signals.received() => true,
-        () = accept(&listener, to_accept, &session, &graceful) => false,
+        () = accept(&listener, to_accept, &places, &session, &graceful) => false,
     };
     drop(listener);
     let stopped = stopped
@@ -204,14 +207,14 @@ async fn serve(options: &ServeOptions, session: Arc<Session>, ca: Option<PathBuf
 async fn accept(
     listener: &TcpListener,
     mut to_accept: u64,
+    places: &Arc<Semaphore>,
     session: &Arc<Session>,
     graceful: &GracefulShutdown,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut complaint: Option<Instant> = None;
     while to_accept > 0 {
         // Nobody closes it.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, peer)) => {
                 to_accept -= 1;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Lines that may wait for a reader: a report for each connection when all end at once, and the tally. More are counted and not kept.
-const MAX_WAITING: usize = super::MAX_CONNECTIONS + 10;
+const MAX_WAITING: usize = super::limits::MAX_CONNECTIONS + 10;
 
 /// How long the end of the program waits for a reader to take the last lines; with the time for closing less than ten seconds.
 const LAST_LINES_TIME: Duration = Duration::from_secs(3);

@@ -3,13 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use openschannel::ContextOptions;
+use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::InboundCredentials;
+use openschannel_stream::Driver;
 use openschannel_stream::graceful::Guard;
 use openschannel_stream::tokio::TlsStream;
-use openschannel_stream::{CloseBudget, Driver};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,17 +17,10 @@ use crate::report::ConnectionReport;
 use crate::trace::Tracer;
 
 use super::echo;
+use super::limits::{Limits, Term};
 use super::log::Log;
 use super::misbehave::Misbehaviour;
 use super::www::{self, Site};
-
-/// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
-
-/// For the close_notify to get into the transport and the peer to end its side after this one has. Shorter than the time a stopping
-/// server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no reset
-/// destroys what it has not read yet.
-pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 /// The stream of a connection.
 pub(super) type Stream = TlsStream<TcpStream>;
@@ -36,6 +29,7 @@ pub(super) type Stream = TlsStream<TcpStream>;
 pub(super) struct Session {
     pub(super) credentials: InboundCredentials,
     pub(super) service: Service,
+    pub(super) limits: Limits,
     pub(super) misbehaviour: Option<Misbehaviour>,
     pub(super) trace: bool,
     pub(super) log: Log,
@@ -43,8 +37,7 @@ pub(super) struct Session {
 
 /// What is done with a connection.
 pub(super) enum Service {
-    /// A client that sends nothing for so long is let go of.
-    Echo(Duration),
+    Echo,
     Www(Site),
 }
 
@@ -88,15 +81,16 @@ impl Session {
             (Ok(()), Some(misbehaviour)) => misbehaviour.end(stream, guard).await.map(Some),
             _ => {
                 // Behind a failure it is the alert for it that is sent, or a close_notify that tells that nothing will come.
-                let closed = guard.close(stream, CLOSE_BUDGET).await;
+                let closed = guard.close(stream, self.limits.close).await;
                 served.and(closed).map(|_| None)
             }
         }
     }
 
     async fn serve(&self, stream: &mut Stream, guard: &Guard) -> io::Result<()> {
+        let term = Term::begin(&self.limits, guard);
         let handshake = async {
-            timeout(HANDSHAKE_TIME, stream.handshake())
+            timeout(self.limits.handshake, stream.handshake())
                 .await
                 .unwrap_or_else(|_| Err(io::Error::other("the client did not finish the handshake in time")))
         };
@@ -105,8 +99,16 @@ impl Session {
             () = guard.asked() => return Err(io::Error::other("the server stops")),
         }
         match &self.service {
-            Service::Echo(idle_time) => echo::serve(stream, *idle_time, guard).await,
-            Service::Www(site) => www::serve(stream, site, guard).await,
+            Service::Echo => echo::serve(stream, &self.limits, &term).await,
+            Service::Www(site) => www::serve(stream, site, &self.limits, &term).await,
         }
     }
+}
+
+/// What was to be sent is not all sent and will not be. An orderly end would pass for the end of it with careless clients, so it is an
+/// alert that waits behind what was sent, for the close to send.
+pub(super) fn break_off(stream: &mut Stream, why: &'static str) -> io::Error {
+    // A connection that can send no alert has failed already, and its bare end says the same.
+    stream.driver_mut().send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
+    io::Error::other(why)
 }

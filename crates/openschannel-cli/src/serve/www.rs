@@ -4,43 +4,39 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
-use openschannel::alert::{Alert, AlertDescription};
-use openschannel_stream::graceful::Guard;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::files::{Found, Root};
 use super::http::{MAX_HEAD, Method, Request, Status, head_end, oversized, parse, response_head};
-use super::session::Stream;
+use super::limits::{Limits, Term};
+use super::session::{Stream, break_off};
 
 /// One read of a file and one write to the connection. Large enough for the way to the disk and back not to count.
 const FILE_BUFFER: usize = 256 * 1024;
-
-/// For [`Site::request_time`], unless --idle-time says otherwise; a browser asks again within seconds or not at all.
-pub(super) const REQUEST_TIME: Duration = Duration::from_secs(30);
-
-/// For the client to take one [`FILE_BUFFER`]: 4 KiB a second is slower than any line in use.
-const STALL_TIME: Duration = Duration::from_secs(60);
 
 const ERROR_TYPE: &str = "text/plain; charset=utf-8";
 
 /// What is served, and how.
 pub(super) struct Site {
     pub(super) root: Root,
-    /// From the end of an answer to the end of the next request's head.
-    pub(super) request_time: Duration,
     /// An answer to HTTP/1.0 ends where the connection does (RFC 9112 section 6.3), so that a client needs its end.
     pub(super) close_delimited: bool,
 }
 
 /// Until the client closes its side, one of the two wants no further request, or nothing comes any more.
-pub(super) async fn serve(stream: &mut Stream, site: &Site, guard: &Guard) -> io::Result<()> {
+pub(super) async fn serve(
+    stream: &mut Stream,
+    site: &Site,
+    limits: &Limits,
+    term: &Term<'_>,
+) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
         let head = tokio::select! {
-            head = timeout(site.request_time, read_head(stream, &mut received)) => head,
-            () = guard.asked() => return Ok(()),
+            head = timeout(limits.idle, read_head(stream, &mut received)) => head,
+            () = term.over() => return Ok(()),
         };
         let head = match head {
             Ok(head) => head?,
@@ -57,14 +53,14 @@ pub(super) async fn serve(stream: &mut Stream, site: &Site, guard: &Guard) -> io
         };
         let keeps = match parsed {
             Ok(mut request) => {
-                request.keep_alive &= !guard.is_asked();
+                request.keep_alive &= !term.is_over();
                 request.wants_length =
                     request.keep_alive || request.minor_version > 0 || !site.close_delimited;
-                answer(stream, &site.root, &request).await?;
+                answer(stream, &site.root, limits.stall, &request).await?;
                 request.keep_alive
             }
             Err(status) => {
-                refuse(stream, status, None).await?;
+                refuse(stream, limits.stall, status, None).await?;
                 false
             }
         };
@@ -107,9 +103,9 @@ async fn read_head(stream: &mut Stream, received: &mut Vec<u8>) -> io::Result<He
     }
 }
 
-async fn answer(stream: &mut Stream, root: &Root, request: &Request) -> io::Result<()> {
+async fn answer(stream: &mut Stream, root: &Root, stall: Duration, request: &Request) -> io::Result<()> {
     if request.method == Method::Other {
-        return refuse(stream, Status::MethodNotAllowed, Some(request)).await;
+        return refuse(stream, stall, Status::MethodNotAllowed, Some(request)).await;
     }
     let (root, path) = (root.clone(), request.path.clone());
     let found = spawn_blocking(move || root.find(&path)).await.unwrap_or(Err(Status::ServerError));
@@ -117,26 +113,31 @@ async fn answer(stream: &mut Stream, root: &Root, request: &Request) -> io::Resu
         Ok(found) => {
             let head = response_head(Status::Ok, found.content_type, found.length, Some(request));
             match request.method {
-                Method::Head => send(stream, head.as_bytes()).await,
-                _ => send_file(stream, head, found).await,
+                Method::Head => send(stream, stall, head.as_bytes()).await,
+                _ => send_file(stream, stall, head, found).await,
             }
         }
-        Err(status) => refuse(stream, status, Some(request)).await,
+        Err(status) => refuse(stream, stall, status, Some(request)).await,
     }
 }
 
 /// Answers with an error, and with a text that says so.
-async fn refuse(stream: &mut Stream, status: Status, request: Option<&Request>) -> io::Result<()> {
+async fn refuse(
+    stream: &mut Stream,
+    stall: Duration,
+    status: Status,
+    request: Option<&Request>,
+) -> io::Result<()> {
     let body = format!("{}\n", status.line());
     let mut response = response_head(status, ERROR_TYPE, body.len() as u64, request);
     if request.is_none_or(|request| request.method != Method::Head) {
         response += &body;
     }
-    send(stream, response.as_bytes()).await
+    send(stream, stall, response.as_bytes()).await
 }
 
 /// Head and file through one buffer, in which only the file's part is read from the disk.
-async fn send_file(stream: &mut Stream, head: String, found: Found) -> io::Result<()> {
+async fn send_file(stream: &mut Stream, stall: Duration, head: String, found: Found) -> io::Result<()> {
     let Found { mut file, length, .. } = found;
     let mut buffer = head.into_bytes();
     let mut start = buffer.len();
@@ -151,12 +152,12 @@ async fn send_file(stream: &mut Stream, head: String, found: Found) -> io::Resul
             let n;
             (file, buffer, n) = read;
             if n == 0 {
-                return Err(cut_short(stream).await);
+                return Err(break_off(stream, "the file became shorter while it was sent"));
             }
             left = left.saturating_sub(n as u64);
             start += n;
         }
-        send(stream, buffer.get(..start).unwrap_or_default()).await?;
+        send(stream, stall, buffer.get(..start).unwrap_or_default()).await?;
         if left == 0 {
             return Ok(());
         }
@@ -181,21 +182,10 @@ fn read_part(mut file: File, mut buffer: Vec<u8>, start: usize, left: u64) -> (F
     (file, buffer, filled)
 }
 
-/// The file has become shorter than was promised. An orderly end would pass for the whole answer with careless clients.
-async fn cut_short(stream: &mut Stream) -> io::Error {
-    let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
-    // Where the alert cannot be sent the bare end of the transport says the same.
-    if stream.driver_mut().send_alert(alert).is_ok() {
-        stream.flush().await.ok();
-    }
-    io::Error::other("the file became shorter while it was sent")
-}
-
-async fn send(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
-    timeout(STALL_TIME, async {
+async fn send(stream: &mut Stream, stall: Duration, bytes: &[u8]) -> io::Result<()> {
+    let sent = timeout(stall, async {
         stream.write_all(bytes).await?;
         stream.flush().await
-    })
-    .await
-    .unwrap_or_else(|_| Err(io::Error::other("the client does not take its answer")))
+    });
+    sent.await.unwrap_or_else(|_| Err(break_off(stream, "the client does not take its answer")))
 }

@@ -7,7 +7,7 @@ use crate::certificates;
 use crate::memory::Block;
 use crate::strings;
 use crate::types::{
-    CertInfo, CertificateValidationResult, Certificates, IssuerListInfoEx, NameBlob, SecWchar, isc,
+    CertInfo, CertificateValidationResult, Certificates, IssuerListInfoEx, NameBlob, SecWchar,
 };
 
 use super::Query;
@@ -126,17 +126,9 @@ pub(super) unsafe fn check_result(query: &Query<'_>) -> Result<(), ErrorStatus> 
     let place = query.place()?;
     let attributes = query.attributes()?;
     attributes.remote_certificates().map_err(|error| error.status())?;
-    let companion = &query.connection.companion;
-    let by_hand = companion.credential.validates_by_hand()
-        || companion.returned & isc::MANUAL_CRED_VALIDATION != 0
-            && query.connection.context.role() == openschannel::Role::Client;
     let answer = match attributes.validation_result() {
         Some(Ok(())) => CertificateValidationResult { chain_error_status: 0, verify_chain_status: 0 },
         Some(Err(rejection)) => verdict(rejection.status),
-        // What was refused is never resumed, so the verdict of the first connection holds.
-        None if attributes.session_info().resumed && !by_hand => {
-            CertificateValidationResult { chain_error_status: 0, verify_chain_status: 0 }
-        }
         None => return Err(ErrorStatus::InvalidHandle),
     };
     // SAFETY: the caller's promise.

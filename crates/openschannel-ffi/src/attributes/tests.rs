@@ -383,6 +383,22 @@ fn verdicts_on_the_peer() {
     let manual = |client: OutboundBuilder| client.trust(stranger()).validation(Validation::Manual);
     let (mut client, _) = connected(Protocols::TLS1_2, manual, |server| server, &options);
     assert_eq!(result(&mut client), Err(ErrorStatus::InvalidHandle));
+    // Nor in a session that is resumed, whatever later calls ask for and with which credential.
+    for protocols in BOTH {
+        for (builder, expected) in
+            [(manual(outbound()), Err(ErrorStatus::InvalidHandle)), (outbound(), Ok((0, 0)))]
+        {
+            let client = builder.protocols(protocols).acquire().unwrap();
+            let server = inbound().protocols(protocols).acquire().unwrap();
+            for resumed in [false, true] {
+                let mut pair = Pair::establish(&client, &server, &options);
+                pair.settle();
+                let (mut client, _) = sides(pair);
+                assert_eq!(client.context.attributes().unwrap().session_info().resumed, resumed);
+                assert_eq!(result(&mut client), expected, "{protocols:?} {resumed}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -87,11 +87,6 @@ impl Credential {
         if self.variants.is_inbound() { "server" } else { "client" }
     }
 
-    /// Whether the program validates its peers itself.
-    pub(crate) fn validates_by_hand(&self) -> bool {
-        self.variants.validates_by_hand()
-    }
-
     /// ptsExpiry: the earliest end of a certificate, else the end of time.
     pub(crate) fn expiry(&self) -> TimeStamp {
         self.expiry

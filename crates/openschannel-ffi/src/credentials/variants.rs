@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openschannel::credentials::{
     ClientSessionStore, InboundCredentials, MemoryClientSessions, MemoryServerSessions, OutboundCredentials,
-    ServerSessionStore, SystemClock, Trust, Validation,
+    ServerSessionStore, SystemClock, Trust,
 };
 use openschannel::status::{Error, ErrorStatus};
 
@@ -85,10 +85,6 @@ impl Variants {
 
     pub(super) fn is_inbound(&self) -> bool {
         self.request.inbound
-    }
-
-    pub(super) fn validates_by_hand(&self) -> bool {
-        flags::validation(self.request.flags, self.request.inbound) == Validation::Manual
     }
 
     /// The variant for a context with these ALPN identifiers.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use openschannel::credentials::{Identity, PfxContents, PfxError, PrivateKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, Parsed, Properties};
 use super::last_error::{answer, code, value};
 use super::properties::id;
 use super::registry::{StoreKind, certificate, registry};
 use super::stores::{add, hand_out};
-use super::text::{from_wide, to_wide};
+use super::text::{secret_from_wide, to_wide};
 use super::types::{Blob, CERT_CONTEXT, HCERTSTORE, slice};
 
 /// `CERT_STORE_ADD_ALWAYS` and `CERT_STORE_ADD_USE_EXISTING`
@@ -35,7 +36,7 @@ pub unsafe extern "system" fn PFXImportCertStore(
         // SAFETY: as the caller's.
         let bytes = unsafe { blob(pPFX) }.ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let password = zeroize::Zeroizing::new(unsafe { from_wide(szPassword) }.unwrap_or_default());
+        let password = unsafe { secret_from_wide(szPassword) }.unwrap_or_default();
         let contents = PfxContents::open(bytes, &password).map_err(|error| refusal(&error))?;
         Ok(pfx_store(contents))
     })
@@ -68,7 +69,7 @@ pub unsafe extern "system" fn PFXVerifyPassword(
         // SAFETY: as the caller's.
         let bytes = unsafe { blob(pPFX) }.ok_or(code::E_INVALIDARG)?;
         // SAFETY: as the caller's.
-        let password = zeroize::Zeroizing::new(unsafe { from_wide(szPassword) }.unwrap_or_default());
+        let password = unsafe { secret_from_wide(szPassword) }.unwrap_or_default();
         PfxContents::open(bytes, &password).map(drop).map_err(|error| refusal(&error))
     })
 }
@@ -214,11 +215,11 @@ fn key_of(certificate: &[u8], key: &[u8]) -> Result<Arc<dyn PrivateKey>, u32> {
     Err(error)
 }
 
-fn keys(bytes: &[u8]) -> Vec<PrivateKeyDer<'_>> {
+fn keys(bytes: &[u8]) -> Vec<Zeroizing<PrivateKeyDer<'static>>> {
     if let Ok(key) = PrivateKeyDer::try_from(bytes) {
-        return vec![key];
+        return vec![Zeroizing::new(key.clone_key())];
     }
-    PrivateKeyDer::pem_slice_iter(bytes).filter_map(Result::ok).collect()
+    PrivateKeyDer::pem_slice_iter(bytes).filter_map(Result::ok).map(Zeroizing::new).collect()
 }
 
 fn refusal(error: &PfxError) -> u32 {

@@ -221,3 +221,71 @@ fn a_chain_context_holds_the_whole_chain() {
     assert!(!registry().release_chain(context));
     assert!(registry().members(built.certificates()[0].store()).is_none());
 }
+
+/// A NUL in a name would end it early in C, or make two names of it: whoever owns the rest of it could pass for somebody else.
+#[test]
+fn a_nul_inside_a_name_neither_ends_nor_splits_it() {
+    let wrong = "a.example\0b.example";
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, wrong);
+    params.subject_alt_names.push(rcgen::SanType::DnsName(wrong.try_into().unwrap()));
+    let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+    let context = create(&der);
+    let shown = "a.example\u{fffd}b.example";
+
+    // CERT_NAME_SIMPLE_DISPLAY_TYPE, CERT_NAME_DNS_TYPE; the first and all of them (CERT_NAME_SEARCH_ALL_NAMES_FLAG).
+    for (kind, flags) in [(4, 0), (6, 0), (6, 2)] {
+        let mut wide = [0xFFFF_u16; 64];
+        // SAFETY: a place and its length.
+        let len = unsafe { CertGetNameStringW(context, kind, flags, null(), wide.as_mut_ptr(), 64) } as usize;
+        let end = if flags == 0 { 1 } else { 2 };
+        assert_eq!(String::from_utf16(&wide[..len - end]).unwrap(), shown, "{kind} {flags}");
+        assert_eq!(wide[len - end..len], [0; 2][..end]);
+        let mut narrow = [0xFF_u8; 64];
+        // SAFETY: as above.
+        let len = unsafe { CertGetNameStringA(context, kind, flags, null(), narrow.as_mut_ptr().cast(), 64) };
+        assert_eq!(str::from_utf8(&narrow[..len as usize - end]).unwrap(), shown, "{kind} {flags}");
+    }
+
+    // SAFETY: a context of ours.
+    let info = unsafe { &*context }.info;
+    // SAFETY: as above.
+    let info = unsafe { &*info };
+    let mut narrow = [0xFF_u8; 64];
+    // SAFETY: a place and its length. CERT_SIMPLE_NAME_STR.
+    let len = unsafe { CertNameToStrA(1, &raw const info.subject, 1, narrow.as_mut_ptr().cast(), 64) };
+    assert_eq!(str::from_utf8(&narrow[..len as usize - 1]).unwrap(), shown);
+
+    // SAFETY: strings and extensions of ours.
+    let found = unsafe { CertFindExtension(c"2.5.29.17".as_ptr(), info.extension_count, info.extensions) };
+    // SAFETY: as above.
+    let names = unsafe { (*found).value };
+    let mut memory: *mut core::ffi::c_void = null_mut();
+    // SAFETY: a blob of ours and a place for a pointer. X509_ALTERNATE_NAME, CRYPT_DECODE_ALLOC_FLAG.
+    let done = unsafe {
+        CryptDecodeObjectEx(
+            1,
+            std::ptr::without_provenance(12),
+            names.data,
+            names.len,
+            0x8000,
+            null(),
+            (&raw mut memory).cast(),
+            null_mut(),
+        )
+    };
+    assert_eq!(done, 1);
+    // CERT_ALT_NAME_INFO, then the first CERT_ALT_NAME_ENTRY: its string stands behind dwAltNameChoice.
+    let entries = memory.cast::<*const *const u16>().wrapping_add(1);
+    // SAFETY: what was decoded.
+    let entry = unsafe { entries.read() }.wrapping_add(1);
+    // SAFETY: as above.
+    let name = unsafe { entry.read() };
+    // SAFETY: as above.
+    let text = unsafe { text::from_wide(name) };
+    assert_eq!(text.as_deref(), Some(shown));
+    // SAFETY: needs nothing.
+    assert!(unsafe { LocalFree(memory) }.is_null());
+    free(context);
+}

@@ -2,6 +2,11 @@
 
 use core::ffi::{CStr, c_char};
 
+use zeroize::Zeroizing;
+
+use crate::strings::Character as _;
+use crate::types::SecWchar;
+
 /// No string that is passed here is longer; an array without an end is found out.
 const LONGEST: usize = 1 << 20;
 
@@ -34,12 +39,31 @@ pub(super) unsafe fn from_wide(text: *const u16) -> Option<String> {
     None
 }
 
-/// With its terminator.
-pub(super) fn to_wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
+/// A password: as [`from_wide`], and wiped. Its memory is as large as it becomes, because growing leaves copies.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn secret_from_wide(text: *const u16) -> Option<Zeroizing<String>> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for the string up to its terminator, and the positions before this one are none.
+    let unit = |position: usize| unsafe { text.wrapping_add(position).read_unaligned() };
+    let len = (0..LONGEST).find(|position| unit(*position) == 0)?;
+    /// A unit alone, or half of a pair, takes no more bytes in UTF-8.
+    const MAX_UTF8: usize = 3;
+    let mut secret = Zeroizing::new(String::with_capacity(MAX_UTF8 * len));
+    let characters = char::decode_utf16((0..len).map(unit));
+    secret.extend(characters.map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    Some(secret)
 }
 
-/// With its terminator; nothing behind a NUL inside.
+/// With its terminator, and no other.
+pub(super) fn to_wide(text: &str) -> Vec<u16> {
+    SecWchar::terminated(text)
+}
+
+/// With its terminator, and no other.
 pub(super) fn to_narrow(text: &str) -> Vec<u8> {
-    text.bytes().take_while(|&byte| byte != 0).chain([0]).collect()
+    u8::terminated(text)
 }

@@ -686,6 +686,7 @@ static void chains(void) {
         { "untrusted.der", CERT_TRUST_IS_UNTRUSTED_ROOT, 1, (DWORD)CERT_E_UNTRUSTEDROOT, SECURITY_FLAG_IGNORE_UNKNOWN_CA },
         { "partial.der", CERT_TRUST_IS_PARTIAL_CHAIN, 1, (DWORD)CERT_E_CHAINING, SECURITY_FLAG_IGNORE_UNKNOWN_CA },
         { "client.der", 0, 3, (DWORD)CERT_E_WRONG_USAGE, SECURITY_FLAG_IGNORE_WRONG_USAGE },
+        { "mail-issued.der", 0, 3, (DWORD)CERT_E_WRONG_USAGE, SECURITY_FLAG_IGNORE_WRONG_USAGE },
         { "tampered.der", CERT_TRUST_IS_NOT_SIGNATURE_VALID, 3, (DWORD)TRUST_E_CERT_SIGNATURE, 0 },
         { "constrained.der", CERT_TRUST_HAS_NOT_PERMITTED_NAME_CONSTRAINT, 3, (DWORD)CERT_E_INVALID_NAME, 0 },
         { "below-leaf.der", CERT_TRUST_INVALID_BASIC_CONSTRAINTS, 4, (DWORD)TRUST_E_BASIC_CONSTRAINTS, 0 },
@@ -697,9 +698,11 @@ static void chains(void) {
     CERT_CHAIN_POLICY_PARA para;
     CERT_CHAIN_POLICY_STATUS status;
     FILETIME then = { 0, 0x02000000 };
+    WCHAR *endless;
     size_t index;
     add(others, "intermediate.der");
     add(others, "constraining.der");
+    add(others, "mail.der");
     add(others, "leaf.der");
     for (index = 0; index < COUNT(expectations); index++) {
         const expectation *expected = &expectations[index];
@@ -731,6 +734,15 @@ static void chains(void) {
     CHECK(policy(chain, SECURITY_FLAG_IGNORE_CERT_CN_INVALID, AUTHTYPE_SERVER, bad) == 0);
     CHECK(policy(chain, 0, AUTHTYPE_SERVER, dotted) == 0 && policy(chain, 0, AUTHTYPE_SERVER, address) == 0);
     CHECK(policy(chain, 0, AUTHTYPE_SERVER, NULL) == 0);
+    /* No name is that long, and none that is said goes unchecked. */
+    endless = malloc((1 << 21) * sizeof(WCHAR));
+    CHECK(endless != NULL);
+    for (index = 0; index < (1 << 21) - 1; index++) {
+        endless[index] = 'a';
+    }
+    endless[index] = 0;
+    CHECK(policy(chain, 0, AUTHTYPE_SERVER, endless) == (DWORD)CERT_E_CN_NO_MATCH);
+    free(endless);
     CHECK(policy(chain, 0, AUTHTYPE_CLIENT, bad) == (DWORD)CERT_E_WRONG_USAGE);
     CHECK(chain->rgpChain[0]->rgpElement[2]->TrustStatus.dwInfoStatus & CERT_TRUST_IS_SELF_SIGNED);
     CHECK(chain->rgpChain[0]->rgpElement[0]->TrustStatus.dwInfoStatus & CERT_TRUST_HAS_KEY_MATCH_ISSUER);

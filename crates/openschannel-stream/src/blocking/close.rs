@@ -1,6 +1,6 @@
 //! Closing a stream over a transport that blocks, or does not.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::{TlsStream, Transport, shut};
@@ -101,7 +101,7 @@ impl<S: Transport> TlsStream<S> {
                 let asked = Instant::now();
                 match self
                     .send_once()
-                    .and_then(|more| if more { Ok(true) } else { self.flush().map(|()| false) })
+                    .and_then(|more| if more { Ok(true) } else { self.send_all().map(|()| false) })
                 {
                     Ok(true) if left.is_zero() => return Ok(Some(CloseLimit::Time)),
                     Ok(true) => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::directions::{Incoming, Outgoing, Reset};
 use crate::driver::Plaintext;
-use crate::error::{alike, failed, is_retry, refused, unfinished};
+use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::split::{Parts, SplitError, SplitTransport, halves, reunite};
 
@@ -87,6 +87,11 @@ impl<W: Write> WriteHalf<W> {
         {}
         Ok(())
     }
+
+    fn send_all(&mut self) -> io::Result<()> {
+        self.send()?;
+        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
+    }
 }
 
 impl<W: Transport> WriteHalf<W> {
@@ -104,27 +109,31 @@ impl<W: Write> Write for WriteHalf<W> {
     /// As [`TlsStream`]'s. Refused, with [`ErrorKind::BrokenPipe`](io::ErrorKind::BrokenPipe), once the reading half has met a failure;
     /// the alert for it is sent then.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.outgoing.tell_late()?;
         loop {
             let written = match self.driver.write(buf) {
                 Ok(written) => written,
                 Err(error) => {
                     // The alert is sent as far as it goes; the refusal is what counts.
-                    self.flush().ok();
+                    self.send_all().ok();
                     return Err(refused(error));
                 }
             };
             match self.send() {
-                Err(error) if written == 0 || !is_retry(&error) => return Err(error),
-                _ if written > 0 || buf.is_empty() => return Ok(written),
-                _ => {}
+                Err(error) if written == 0 => return Err(error),
+                Err(error) => self.outgoing.fail_later(error),
+                Ok(()) => {}
+            }
+            if written > 0 || buf.is_empty() {
+                return Ok(written);
             }
         }
     }
 
     /// Sends what waits, and what the reading half has found out that the peer is to hear.
     fn flush(&mut self) -> io::Result<()> {
+        self.outgoing.tell_late()?;
         self.driver.catch_up();
-        self.send()?;
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
+        self.send_all()
     }
 }

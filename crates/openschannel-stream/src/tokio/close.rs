@@ -1,7 +1,7 @@
 //! Closing a stream over an asynchronous transport.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -118,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                     let mut nobody = [0; DISCARDED_AT_ONCE];
                     let mut space = ReadBuf::new(&mut nobody);
                     match Pin::new(&mut self.transport).poll_read(cx, &mut space) {
+                        Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                         Poll::Pending if wanted == Wanted::Anything => return Poll::Pending,
                         Poll::Ready(Ok(())) if !space.filled().is_empty() => {
                             closing.received += space.filled().len() as u64;

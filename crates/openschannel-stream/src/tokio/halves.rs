@@ -106,6 +106,7 @@ impl<W: AsyncWrite + Unpin> WriteHalf<W> {
 
     fn poll_close_notify(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.driver.close_write().map_err(refused)?;
+        self.outgoing.tell_late()?;
         ready!(self.poll_send(cx))?;
         self.outgoing.note_close(self.driver.close_sent());
         Poll::Ready(Ok(()))
@@ -127,6 +128,7 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
     /// As [`TlsStream`]'s. Refused, with [`ErrorKind::BrokenPipe`](io::ErrorKind::BrokenPipe), once the reading half has met a failure;
     /// the alert for it is sent then, as far as the transport takes it.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.outgoing.tell_late()?;
         loop {
             let written = match self.driver.write(buf) {
                 Ok(written) => written,
@@ -135,19 +137,21 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
                     return Poll::Ready(Err(refused(error)));
                 }
             };
-            let sent = self.poll_transmit(cx);
-            if let Poll::Ready(Err(error)) = sent {
-                return Poll::Ready(Err(error));
+            match self.poll_transmit(cx) {
+                Poll::Ready(Err(error)) if written == 0 => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => self.outgoing.fail_later(error),
+                Poll::Pending if written == 0 && !buf.is_empty() => return Poll::Pending,
+                _ => {}
             }
             if written > 0 || buf.is_empty() {
                 return Poll::Ready(Ok(written));
             }
-            ready!(sent)?;
         }
     }
 
     /// Sends what waits, and what the reading half has found out that the peer is to hear.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.tell_late()?;
         self.driver.catch_up();
         self.poll_send(cx)
     }

@@ -8,7 +8,7 @@ pub mod wire;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use common::{NAME, inbound, outbound};
 use openschannel::alert::Alert;
 use openschannel::credentials::{InboundCredentials, NamedGroup, OutboundCredentials, Protocols};
-use openschannel::{ClosingReport, ContextOptions, KeyUpdateRequest, Role};
+use openschannel::{ClosingReport, ContextOptions, KeyUpdateRequest, ReadEnd, Role, TransportEnd};
 use openschannel_stream::{CloseReport, Driver, Event, RecordSeen};
 use streams::Stream;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -36,6 +36,8 @@ pub fn quick_credentials(protocols: Protocols) -> (OutboundCredentials, InboundC
 pub enum Step {
     /// So many bytes in one write, as far as it takes them.
     Write(usize),
+    /// The same in one write of three parts.
+    WriteParts(usize),
     /// So many bytes, in as many reads as it takes.
     Read(usize),
     /// TLS 1.3: new keys, and the peer is asked for its own.
@@ -99,6 +101,8 @@ pub struct Impatience {
     pub at: Option<usize>,
     /// Polls so far that were in vain.
     pub polls: Cell<usize>,
+    /// How many failures of sending are answered by asking again.
+    pub persistence: Cell<usize>,
 }
 
 impl Impatience {
@@ -119,6 +123,13 @@ impl Impatience {
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether a call that failed is to be made again.
+    fn persists(&self) -> bool {
+        let left = self.persistence.get();
+        self.persistence.set(left.saturating_sub(1));
+        left > 0
     }
 }
 
@@ -145,12 +156,22 @@ pub async fn play(stream: &mut impl Stream, steps: &[Step], impatience: &Impatie
     for step in steps {
         let sends = played.send_error.is_none();
         match *step {
-            Step::Write(len) if sends => {
+            Step::Write(len) | Step::WriteParts(len) if sends => {
                 let data = pattern(position, len);
                 let mut done = 0;
                 while done < len && played.send_error.is_none() {
-                    match insist!(impatience, stream.write(&data[done..])) {
+                    let rest = &data[done..];
+                    let written = match step {
+                        Step::WriteParts(_) => {
+                            let (front, back) = rest.split_at(rest.len() / 3);
+                            let parts = [front, &[], back].map(IoSlice::new);
+                            insist!(impatience, stream.write_vectored(&parts))
+                        }
+                        _ => insist!(impatience, stream.write(rest)),
+                    };
+                    match written {
                         Ok(n) => done += n,
+                        Err(_) if impatience.persists() => {}
                         Err(error) => played.send_error = Some(error),
                     }
                 }
@@ -159,8 +180,18 @@ pub async fn play(stream: &mut impl Stream, steps: &[Step], impatience: &Impatie
             Step::KeyUpdate if sends && stream.is_tls13() => {
                 stream.driver().key_update(KeyUpdateRequest::Requested).unwrap();
             }
-            Step::Flush if sends => played.send_error = insist!(impatience, stream.flush()).err(),
-            Step::CloseWrite if sends => played.send_error = insist!(impatience, stream.close_write()).err(),
+            Step::Flush if sends => {
+                played.send_error = insist!(impatience, stream.flush()).err();
+                if played.send_error.is_some() && impatience.persists() {
+                    played.send_error = insist!(impatience, stream.flush()).err();
+                }
+            }
+            Step::CloseWrite if sends => {
+                played.send_error = insist!(impatience, stream.close_write()).err();
+                if played.send_error.is_some() && impatience.persists() {
+                    played.send_error = insist!(impatience, stream.close_write()).err();
+                }
+            }
             Step::Read(len) => {
                 let wanted = played.read.len() + len;
                 read_on(stream, wanted, impatience, &mut played).await;
@@ -211,7 +242,7 @@ fn by_turns<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A,
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut first, mut second) = (None, None);
     let mut cx = Context::from_waker(Waker::noop());
-    for _ in 0..1_000_000 {
+    for _ in 0..100_000 {
         if first.is_none()
             && let Poll::Ready(output) = a.as_mut().poll(&mut cx)
         {
@@ -280,5 +311,28 @@ pub fn pattern(from: usize, len: usize) -> Vec<u8> {
 
 /// What a side writes in all.
 pub fn written_by(steps: &[Step]) -> usize {
-    steps.iter().map(|step| if let Step::Write(len) = step { *len } else { 0 }).sum()
+    let len = |step: &Step| if let Step::Write(len) | Step::WriteParts(len) = step { *len } else { 0 };
+    steps.iter().map(len).sum()
+}
+
+/// What a direction that ended at some byte leaves to its reader.
+pub struct Left {
+    /// Plaintext in whole records.
+    pub data: usize,
+    pub end: ReadEnd,
+}
+
+/// What is left of `sent` when it ends behind `at` bytes.
+pub fn left(sent: &[Sent], at: usize, end: TransportEnd) -> Left {
+    let arrived = || sent.iter().take_while(|sent| sent.end <= at);
+    let mut boundaries = vec![0];
+    for (_, len) in sent.iter().flat_map(|sent| &sent.records) {
+        boundaries.push(boundaries[boundaries.len() - 1] + len);
+    }
+    let end = match end {
+        _ if arrived().any(|sent| sent.is_close) => ReadEnd::Clean,
+        TransportEnd::Reset => ReadEnd::Reset,
+        TransportEnd::Eof => ReadEnd::Truncated { inside_record: !boundaries.contains(&at) },
+    };
+    Left { data: arrived().map(|sent| sent.data).sum(), end }
 }

@@ -1,7 +1,7 @@
 //! Either kind of stream, with the same calls.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::task::Poll;
 
 use openschannel::ClosingReport;
@@ -16,6 +16,7 @@ pub trait Stream {
     async fn handshake(&mut self) -> io::Result<()>;
     async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     async fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
+    async fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     async fn flush(&mut self) -> io::Result<()>;
     async fn close_notify(&mut self) -> io::Result<()>;
     async fn close_write(&mut self) -> io::Result<()>;
@@ -59,6 +60,10 @@ impl Stream for Blocking {
 
     async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         again(|| Write::write(self, buf)).await
+    }
+
+    async fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        again(|| Write::write_vectored(self, bufs)).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -109,6 +114,10 @@ impl Stream for Asynchronous {
 
     async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         tokio::io::AsyncWriteExt::write(self, buf).await
+    }
+
+    async fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        tokio::io::AsyncWriteExt::write_vectored(self, bufs).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -31,12 +31,36 @@ pub struct Wire {
     /// Most bytes that can be under way.
     pub capacity: usize,
     pub stumble: Stumble,
+    /// What a stumble says.
+    pub stumble_with: ErrorKind,
+    /// The call that meets a fault.
+    pub fault: Option<(usize, Fault)>,
+    /// Where the wire stood then.
+    pub struck: Option<Struck>,
     /// Calls so far.
     calls: usize,
     /// Whether the last call of a kind was one that stumbled.
     stumbled: [bool; 4],
     reset_told: bool,
     timeouts: [Option<Duration>; 2],
+}
+
+/// What is wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, and the next one works. A write that fails with [`ErrorKind::WriteZero`] says instead that it took no bytes.
+    Error(ErrorKind),
+    /// It fails, and the connection is gone: for a read with what had not been read, otherwise with what had not been sent.
+    Gone(ErrorKind),
+}
+
+/// Which call met the fault, and how far the two directions were.
+#[derive(Clone, Copy, Debug)]
+pub struct Struck {
+    pub call: Call,
+    pub delivered: usize,
+    pub arrived: usize,
+    pub sent: usize,
 }
 
 /// Which calls only say WouldBlock.
@@ -50,8 +74,8 @@ pub enum Stumble {
     Always,
 }
 
-#[derive(Clone, Copy)]
-enum Call {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
     Read,
     Write,
     Flush,
@@ -67,6 +91,9 @@ pub fn wires() -> (Wire, Wire) {
         chunk: usize::MAX,
         capacity: usize::MAX,
         stumble: Stumble::Never,
+        stumble_with: ErrorKind::WouldBlock,
+        fault: None,
+        struck: None,
         calls: 0,
         stumbled: [false; 4],
         reset_told: false,
@@ -105,7 +132,30 @@ impl Wire {
             Stumble::At(at) => at == number,
             Stumble::Always => !*stumbled,
         };
-        if *stumbled { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if *stumbled {
+            return Err(self.stumble_with.into());
+        }
+        match self.fault {
+            Some((at, fault)) if at == number => Err(self.strike(call, fault)),
+            _ => Ok(()),
+        }
+    }
+
+    fn strike(&mut self, call: Call, fault: Fault) -> io::Error {
+        let (mut inbox, mut outbox) = (self.inbox.lock().unwrap(), self.outbox.lock().unwrap());
+        self.struck =
+            Some(Struck { call, delivered: inbox.delivered, arrived: inbox.sent, sent: outbox.sent });
+        match fault {
+            Fault::Error(kind) => kind.into(),
+            Fault::Gone(kind) => {
+                let left = if call == Call::Read { inbox.delivered } else { inbox.sent };
+                inbox.cut.get_or_insert((left, TransportEnd::Reset));
+                let sent = outbox.sent;
+                outbox.cut.get_or_insert((sent, TransportEnd::Reset));
+                self.reset_told = true;
+                kind.into()
+            }
+        }
     }
 
     /// As the kernel does it: a reset is told once, to whoever asks first.
@@ -144,7 +194,10 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.call(Call::Write)?;
+        match self.call(Call::Write) {
+            Err(error) if error.kind() == ErrorKind::WriteZero => return Ok(0),
+            called => called?,
+        }
         let inbox = self.inbox.lock().unwrap();
         if inbox.cut.is_some_and(|(at, end)| end == TransportEnd::Reset && inbox.sent >= at) {
             drop(inbox);

@@ -84,7 +84,7 @@ const PEER_CLOSED: u32 = 1 << 1;
 const GATED: u32 = 1 << 2;
 /// No call does anything any more (either half).
 const FAILED: u32 = 1 << 3;
-/// The peer wants its KeyUpdate answered (set by the receiving half, taken by the sending half).
+/// The peer wants its KeyUpdate, or in TLS 1.2 its wish to renegotiate, answered (set by the receiving half, taken by the sending half).
 const REPLY_DUE: u32 = 1 << 4;
 /// The alert in the top byte is owed to the peer (set by the receiving half, taken by the sending half).
 const ALERT_OWED: u32 = 1 << 5;

@@ -23,7 +23,7 @@ const MAX_KEY_UPDATES: u32 = 32;
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
     /// TLS 1.2: the peer asked for a new handshake.
-    renegotiate: bool,
+    pub(super) renegotiate: bool,
 }
 
 impl ReceiveHalf {
@@ -187,7 +187,7 @@ pub(super) fn process_token(
         send.decline_renegotiation(output)?;
         return Ok(TokenOutcome::consumed(SuccessStatus::NoRenegotiation, consumed, token));
     }
-    if send.is_reply_due() {
+    if send.is_key_update_due() {
         send.put_key_update(KeyUpdateRequest::NotRequested, output)?;
     }
     Ok(TokenOutcome::consumed(SuccessStatus::Ok, consumed, token))

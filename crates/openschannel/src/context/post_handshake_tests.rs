@@ -1,7 +1,7 @@
 //! Handshake messages on an established connection that no well-behaved peer of this crate's would send.
 
 use super::{Role, TokenBuffer};
-use crate::alert::{Alert, AlertDescription};
+use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::credentials::Protocols;
 use crate::status::{ErrorStatus, SuccessStatus};
 
@@ -38,7 +38,15 @@ fn assert_refused(
     assert_eq!(error.received_alert(), Some(Alert::fatal(alert)));
 }
 
-/// The profile, second line: consumed by DecryptMessage, and the connection goes on; a token call also declines.
+/// What an alert record says that changes nothing.
+fn open_alert(receiver: &mut super::SecurityContext, record: &[u8]) -> [u8; 2] {
+    let mut copy = record.to_vec();
+    let decrypted = receiver.decrypt_message(&mut copy).unwrap();
+    assert_eq!((decrypted.status, decrypted.data.len()), (SuccessStatus::Ok, 0));
+    copy[decrypted.header..decrypted.header + 2].try_into().unwrap()
+}
+
+/// The profile, second line: consumed by DecryptMessage, and the connection goes on; who sends declines, and so does a token call.
 #[test]
 fn an_attempt_to_renegotiate_is_declined() {
     for from in ROLES {
@@ -53,6 +61,18 @@ fn an_attempt_to_renegotiate_is_declined() {
                 (13, message.len() + 16),
                 "section 8.1's layout"
             );
+
+            // Asked again before it was answered, it is answered once.
+            let record = forge(&mut pair, from, HANDSHAKE, message);
+            decrypt(pair.side(other(from)), &record).unwrap();
+            let mut output = TokenBuffer::allocate();
+            for expected in [Some([1, 100]), None] {
+                let answering = pair.side(other(from)).send_half().unwrap();
+                assert_eq!(answering.is_reply_due(), expected.is_some());
+                answering.answer_key_update(&mut output).unwrap();
+                let content = (!output.is_empty()).then(|| open_alert(pair.side(from), output.as_bytes()));
+                assert_eq!(content, expected);
+            }
 
             let record = forge(&mut pair, from, HANDSHAKE, message);
             let mut output = TokenBuffer::allocate();
@@ -283,4 +303,25 @@ fn the_last_record_under_a_key_needs_room_for_a_key_update() {
     }
     assert_eq!(sent, 3, "the Finished was the first of six, two are reserved");
     assert_eq!(shut_down(&mut pair.client).len(), 31, "the close still goes out");
+}
+
+/// Alerts that end nothing can be had without end; the two numbers that are kept are not for them.
+#[test]
+fn warnings_do_not_use_a_key_up() {
+    for version in [Protocols::TLS1_2, Protocols::TLS1_3] {
+        let mut pair = states::pair(version, false);
+        let send = pair.client.send_half().unwrap();
+        send.limit_records(6);
+        let warning = Alert { level: AlertLevel::WARNING, description: AlertDescription::USER_CANCELED };
+        let mut sent = 0;
+        let refused = loop {
+            match send.encrypt_alert(warning, &mut TokenBuffer::allocate()) {
+                Ok(()) if sent < 10 => sent += 1,
+                ended => break ended,
+            }
+        };
+        assert_eq!(refused.unwrap_err().status(), ErrorStatus::EncryptFailure, "{version:?}");
+        assert_eq!(sent, if version == Protocols::TLS1_2 { 3 } else { 4 });
+        assert!(!shut_down(&mut pair.client).is_empty(), "the close still goes out");
+    }
 }

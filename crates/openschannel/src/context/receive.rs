@@ -191,7 +191,9 @@ impl ReceiveHalf {
             }
             ContentType::HANDSHAKE => {
                 self.push_handshake(record.get(content).unwrap_or_default())?;
-                self.process_messages()?;
+                if self.process_messages()?.renegotiate {
+                    self.shared.owe_reply();
+                }
             }
             _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
         }

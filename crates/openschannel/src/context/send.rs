@@ -185,22 +185,36 @@ impl SendHalf {
         self.put_key_update(request, output)
     }
 
-    /// Whether the peer waits for a KeyUpdate of ours (quiet mode; several requests want one answer).
+    /// Whether the peer waits for an answer to a handshake message that [`ReceiveHalf::decrypt`] consumed: for a KeyUpdate of ours (quiet
+    /// mode), in TLS 1.2 for our no to a renegotiation. Several requests want one answer.
     pub fn is_reply_due(&self) -> bool {
-        self.secret.is_some() && self.shared.is_reply_due()
+        self.shared.is_reply_due()
     }
 
-    /// Writes the KeyUpdate the peer waits for; nothing if it does not.
+    /// Writes the answer the peer waits for, a KeyUpdate or in TLS 1.2 a no_renegotiation (RFC 5246 section 7.2.2); nothing if it does not.
     ///
     /// # Errors
-    /// As [`SendHalf::key_update`].
+    /// SEC_E_INSUFFICIENT_MEMORY: `output` is too small, and nothing has changed; otherwise as [`SendHalf::encrypt`].
     pub fn answer_key_update(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         output.clear();
         if !self.is_reply_due() {
             return Ok(());
         }
         self.refuse_unless_open()?;
-        self.put_key_update(KeyUpdateRequest::NotRequested, output)
+        if self.secret.is_some() {
+            return self.put_key_update(KeyUpdateRequest::NotRequested, output);
+        }
+        // Cleared first: a request that comes in between wants an answer of its own.
+        self.shared.reply_done();
+        let declined = self.emit(Alert::NO_RENEGOTIATION, output);
+        if declined.is_err() {
+            self.shared.owe_reply();
+        }
+        declined
+    }
+
+    pub(super) fn is_key_update_due(&self) -> bool {
+        self.secret.is_some() && self.is_reply_due()
     }
 
     /// Ends this direction: gives the close_notify record, which is to be sent behind all that was encrypted before. The receiving
@@ -235,8 +249,8 @@ impl SendHalf {
     /// records as it may.
     pub fn shut_down(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         output.clear();
-        self.keep(Alert::CLOSE_NOTIFY);
-        self.emit_waiting(output)
+        let waiting = self.waiting.replace(Alert::CLOSE_NOTIFY);
+        self.emit_waiting(output).inspect_err(|_| self.waiting = waiting)
     }
 
     /// A record of any type and content under the current key, whatever state this half is in and without changing it: what a peer
@@ -328,7 +342,8 @@ impl SendHalf {
 
     /// TLS 1.2: declines a renegotiation (RFC 5246 section 7.2.2).
     pub(super) fn decline_renegotiation(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
-        if self.shared.is_local_closed() {
+        // Under a key that is used up nobody is answered: what asked has been read, and is not to come again.
+        if self.shared.is_local_closed() || self.sealer.seq() >= self.limit {
             return Ok(());
         }
         self.emit(Alert::NO_RENEGOTIATION, output)
@@ -417,6 +432,11 @@ impl SendHalf {
     }
 
     fn emit(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+        // Of the reserved numbers one is for the alert that ends the connection, and for no other.
+        let ends = alert.is_close_notify() || alert.level == AlertLevel::FATAL;
+        if !ends && self.sealer.seq() >= self.limit {
+            return Err(exhausted(Exhausted));
+        }
         output.fits(self.sealer.record_len(alert.to_bytes().len()))?;
         let record = seal_alert(&mut self.sealer, alert)?;
         output.put(&record)?;

@@ -14,7 +14,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::slot::{self, ClientIdentity};
-use super::{ClientAuth, PeerChain, PeerRole, PeerVerifier, Rejection, Validation, VerifyFlags};
+use super::{ClientAuth, PeerChain, PeerRole, PeerVerifier, Rejection, Validation, VerifyFlags, x509};
 use crate::alert::AlertDescription;
 use crate::status::ErrorStatus;
 
@@ -57,6 +57,8 @@ impl PeerPolicy {
 
     /// Asks the verifier, keeps its answer, and says whether the handshake may go on.
     fn judge(&self, peer: &PeerChain<'_>) -> Result<(), rustls::Error> {
+        let until = x509::validity(peer.end_entity).map(|(_, not_after)| not_after);
+        slot::current(|slot| slot.session.until = until);
         self.conclude(self.verifier.verify(peer))
     }
 

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::pfx;
 use super::signing::{EngineKey, PrivateKey, SoftwareKey};
@@ -150,7 +151,7 @@ impl fmt::Debug for Identity {
 }
 
 /// Every unencrypted private key section.
-fn pem_keys(pem: &[u8]) -> Result<Vec<PrivateKeyDer<'static>>, Error> {
+fn pem_keys(pem: &[u8]) -> Result<Vec<Zeroizing<PrivateKeyDer<'static>>>, Error> {
     let encrypted = || {
         let marks = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"];
         let found = marks.iter().any(|mark| pem.windows(mark.len()).any(|window| window == *mark));
@@ -159,7 +160,8 @@ fn pem_keys(pem: &[u8]) -> Result<Vec<PrivateKeyDer<'static>>, Error> {
     let mut keys = Vec::new();
     for key in PrivateKeyDer::pem_slice_iter(pem) {
         // The old way of encrypting puts headers into the section, and so looks damaged.
-        keys.push(key.map_err(|error| encrypted().unwrap_or_else(|| damaged_pem("private key", &error)))?);
+        let key = key.map_err(|error| encrypted().unwrap_or_else(|| damaged_pem("private key", &error)))?;
+        keys.push(Zeroizing::new(key));
     }
     if keys.is_empty() {
         return Err(encrypted().unwrap_or_else(|| no_key("there is no PRIVATE KEY section in the PEM data")));

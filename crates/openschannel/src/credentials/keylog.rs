@@ -25,31 +25,69 @@ pub struct KeyLogFile {
 }
 
 impl KeyLogFile {
-    /// Opens or creates the file; what stands in it stays. On Unix it is readable and writable for its owner only,
-    /// also when it existed with wider permissions.
+    /// Opens or creates the file; what stands in it stays. Several processes may share it: every secret is one write.
+    ///
+    /// On Unix it is readable and writable for its owner only, also when it existed with wider permissions, and nobody else gets the
+    /// secrets by having prepared the path: it has to be a regular file of this process' user, under this one name, and not a symbolic
+    /// link.
     ///
     /// # Errors
-    /// What the operating system says, among it that somebody else owns the file.
+    /// What the operating system says; [`io::ErrorKind::InvalidInput`] for a file of another kind,
+    /// [`io::ErrorKind::PermissionDenied`] for one of somebody else's. Neither is written to or changed.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(OWNER_ONLY);
-        }
-        let file = options.open(path)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.set_permissions(std::fs::Permissions::from_mode(OWNER_ONLY))?;
-        }
-        Ok(Self { file: Mutex::new(file) })
+        Ok(Self { file: Mutex::new(open(path.as_ref())?) })
     }
 }
 
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
 #[cfg(unix)]
-const OWNER_ONLY: u32 = 0o600;
+fn open(path: &Path) -> io::Result<File> {
+    use std::fs::{Permissions, symlink_metadata};
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+
+    const OWNER_ONLY: u32 = 0o600;
+    let mut options = OpenOptions::new();
+    options.append(true).mode(OWNER_ONLY);
+    // This does not follow a link; opening what is there would, and a pipe would even wait for its reader.
+    match options.create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        done => return done,
+    }
+    let refuse = |kind, reason| Err(io::Error::new(kind, reason));
+    let named = symlink_metadata(path)?;
+    if !named.is_file() {
+        return refuse(io::ErrorKind::InvalidInput, "a key log is a regular file, and no symbolic link");
+    }
+    let file = options.create_new(false).open(path)?;
+    let opened = file.metadata()?;
+    // Whoever may write to the directory may have put another file there in between.
+    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return refuse(io::ErrorKind::InvalidInput, "the key log was replaced while it was opened");
+    }
+    if opened.nlink() != 1 {
+        return refuse(io::ErrorKind::InvalidInput, "the key log has other names");
+    }
+    // Root can open everybody's files; the others are told by the operating system.
+    if opened.uid() != own_uid()? {
+        return refuse(io::ErrorKind::PermissionDenied, "the key log belongs to somebody else");
+    }
+    file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+    Ok(file)
+}
+
+/// To whom belongs what this process makes.
+#[cfg(unix)]
+fn own_uid() -> io::Result<u32> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (pipe, _) = io::pipe()?;
+    Ok(File::from(OwnedFd::from(pipe)).metadata()?.uid())
+}
 
 impl KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {

@@ -14,6 +14,7 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 use zeroize::Zeroizing;
 
 use super::clock::{Clock, unix_seconds};
+use super::sessions::MAX_TICKET_LIFE;
 use super::slot::{self, ClientIdentity, ConnectionSlot, TICKET_MARK_LEN};
 use super::{ClientAuth, Validation};
 
@@ -186,6 +187,7 @@ impl SessionRules {
             let mut envelope = Zeroizing::new(Vec::with_capacity(ENVELOPE_LEN + plain.len()));
             envelope.extend([ENVELOPE_VERSION, client]);
             envelope.extend(unix_seconds(since).to_be_bytes());
+            envelope.extend(slot.session.until.map_or(NO_END, unix_seconds).to_be_bytes());
             envelope.extend(mark);
             envelope.extend(plain);
             envelope
@@ -199,6 +201,7 @@ impl SessionRules {
         }
         let (&[version, client], rest) = envelope.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
+        let (until, rest) = rest.split_first_chunk()?;
         let (mark, plain) = rest.split_first_chunk::<TICKET_MARK_LEN>()?;
         let client = match client {
             0 => ClientIdentity::NotAsked,
@@ -207,8 +210,12 @@ impl SessionRules {
             3 => ClientIdentity::Validated,
             _ => return None,
         };
-        let since = UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*since)))?;
-        let expires = since.checked_add(self.lifespan)?;
+        let moment =
+            |seconds: &[u8; 8]| UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*seconds)));
+        let since = moment(since)?;
+        let until = if u64::from_be_bytes(*until) == NO_END { None } else { Some(moment(until)?) };
+        let lapses = since.checked_add(self.lifespan)?;
+        let expires = until.map_or(lapses, |until| lapses.min(until));
         let now = self.clock.now();
         // Stored in whole seconds, so `since` is never later than it was.
         if version != ENVELOPE_VERSION || now < since || now >= expires || self.marks().contains(mark) {
@@ -219,6 +226,8 @@ impl SessionRules {
                 return None;
             }
             slot.session.since = Some(since);
+            slot.session.until = until;
+            slot.session.validated = client == ClientIdentity::Validated && !self.is_manual(slot);
             slot.session.mark = Some(*mark);
             slot.session.client = client;
             slot.server_session_ids.push(mark.to_vec());
@@ -229,14 +238,17 @@ impl SessionRules {
 
     /// Whether what is known of the client is what this context would have asked for.
     fn answers(&self, client: ClientIdentity, slot: &ConnectionSlot) -> bool {
-        let manual = self.validation == Validation::Manual || slot.manual_validation;
-        let identified =
-            client == ClientIdentity::Validated || (client == ClientIdentity::Unchecked && manual);
+        let identified = client == ClientIdentity::Validated
+            || (client == ClientIdentity::Unchecked && self.is_manual(slot));
         match slot.client_auth.unwrap_or(self.client_auth) {
             ClientAuth::None => client == ClientIdentity::NotAsked,
             ClientAuth::Request => identified || client == ClientIdentity::Withheld,
             ClientAuth::Require => identified,
         }
+    }
+
+    fn is_manual(&self, slot: &ConnectionSlot) -> bool {
+        self.validation == Validation::Manual || slot.manual_validation
     }
 
     pub(super) fn marks(&self) -> MutexGuard<'_, RevokedMarks> {
@@ -245,9 +257,11 @@ impl SessionRules {
 }
 
 /// The layout below; tickets outlive neither the process nor this number, stores may.
-const ENVELOPE_VERSION: u8 = 1;
-/// Version, client, seconds since 1970, mark.
-const ENVELOPE_LEN: usize = 2 + 8 + TICKET_MARK_LEN;
+const ENVELOPE_VERSION: u8 = 2;
+/// Version, client, when it was authenticated and when its certificate ends in seconds since 1970, mark.
+const ENVELOPE_LEN: usize = 2 + 8 + 8 + TICKET_MARK_LEN;
+/// There is no certificate that could end.
+const NO_END: u64 = u64::MAX;
 
 /// Marks of tickets that are good no more. A ticket itself cannot be taken back.
 #[derive(Debug, Default)]
@@ -359,8 +373,8 @@ impl ProducesTickets for EngineTickets {
     }
 
     fn lifetime(&self) -> u32 {
-        let lifespan = u32::try_from(self.rules.lifespan.as_secs()).unwrap_or(u32::MAX);
-        lifespan.min(self.inner().lifetime())
+        let lifespan = self.rules.lifespan.min(MAX_TICKET_LIFE).as_secs();
+        u32::try_from(lifespan).unwrap_or(u32::MAX).min(self.inner().lifetime())
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Client sessions: what is kept of a connection so that the next one to the same target is short.
 //!
 //! Section 6.3: a session is found again under the same target name, by the same credential, until its lifespan has
-//! passed. What a context may not resume it is not shown: a session whose peer was not validated is for contexts
+//! passed or the server's certificate has ended. What a context may not resume it is not shown: a session whose peer was not validated is for contexts
 //! that validate by hand, and one made with a client certificate is for contexts that present the same.
 
 use std::collections::{HashMap, VecDeque};
@@ -47,12 +47,16 @@ pub trait ClientSessionStore: Send + Sync + fmt::Debug {
     fn group_hint(&self, target: &str) -> Option<NamedGroup>;
 }
 
+/// As long as tickets of TLS 1.3 may be promised or kept (RFC 8446 section 4.6.1).
+pub(super) const MAX_TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// A session to be resumed: opaque, and secret.
 #[derive(Clone)]
 pub struct ClientSession {
     value: SessionValue,
     since: SystemTime,
     expires: SystemTime,
+    until: Option<SystemTime>,
     validated: bool,
     local_leaf: Option<Vec<u8>>,
 }
@@ -241,12 +245,19 @@ impl EngineClientSessions {
                 return None;
             }
             let since = slot.session.since.unwrap_or(now);
+            let lapses = since.checked_add(self.lifespan)?;
+            let lapses = match value {
+                SessionValue::Tls12(_) => lapses,
+                SessionValue::Tls13(_) => lapses.min(now.checked_add(MAX_TICKET_LIFE)?),
+            };
+            let until = slot.session.until;
             let presented =
                 slot.local_key.as_ref().and_then(|key| key.cert.first()).map(|leaf| leaf.to_vec());
             Some(ClientSession {
                 value,
                 since,
-                expires: since.checked_add(self.lifespan)?,
+                expires: until.map_or(lapses, |until| lapses.min(until)),
+                until,
                 validated: !self.is_manual(slot),
                 local_leaf: presented.or_else(|| slot.session.local_leaf.clone()),
             })
@@ -270,6 +281,8 @@ impl EngineClientSessions {
             let suits = session.suits(now, !self.is_manual(slot), slot);
             if suits {
                 slot.session.since = Some(session.since);
+                slot.session.until = session.until;
+                slot.session.validated = session.validated && !self.is_manual(slot);
                 slot.session.local_leaf = session.local_leaf.clone();
             }
             suits

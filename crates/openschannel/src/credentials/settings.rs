@@ -127,8 +127,9 @@ macro_rules! common_settings {
                 self
             }
 
-            /// Signature schemes to allow: what the peer may sign the handshake and its certificates with, and what the own
-            /// keys sign with. Unknown ones are ignored beside known ones. Default: all the engine can do.
+            /// Signature schemes to allow: what the peer may sign the handshake with, and what the own keys sign with. The peer is told
+            /// them for its certificates too, and is not held to it there: what its authorities sign with is for [`Trust`] to judge.
+            /// Unknown ones are ignored beside known ones. Default: all the engine can do.
             #[must_use]
             pub fn signature_schemes(mut self, schemes: &[SignatureScheme]) -> Self {
                 self.settings.policy.signatures = Some(schemes.to_vec());

@@ -44,7 +44,8 @@ pub(crate) struct ConnectionSlot {
     pub(crate) peer_chain: Vec<Vec<u8>>,
     /// Why the verifier refused. The engine's error and its alert are then to be replaced by this.
     pub(crate) rejection: Option<Rejection>,
-    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate).
+    /// The verifier's answer; `None` when it was not asked (manual validation, resumed session, no certificate). For a resumed session see
+    /// [`SessionState::validated`].
     pub(crate) validation: Option<Result<(), Rejection>>,
     /// The DER names of the CertificateRequest.
     pub(crate) issuers: Vec<Vec<u8>>,
@@ -73,6 +74,7 @@ impl ConnectionSlot {
             manual_validation: self.manual_validation,
             local_key: self.local_key.clone(),
             since: self.session.since,
+            until: self.session.until,
             local_leaf: self.session.local_leaf.as_deref().map(Into::into),
         })
     }
@@ -90,6 +92,7 @@ pub(crate) struct TicketSlot {
     manual_validation: bool,
     local_key: Option<Arc<CertifiedKey>>,
     since: Option<SystemTime>,
+    until: Option<SystemTime>,
     local_leaf: Option<Box<[u8]>>,
 }
 
@@ -101,6 +104,7 @@ impl TicketSlot {
             local_key: self.local_key.clone(),
             session: SessionState {
                 since: self.since,
+                until: self.until,
                 local_leaf: self.local_leaf.as_deref().map(Into::into),
                 ..SessionState::default()
             },
@@ -125,6 +129,10 @@ impl fmt::Debug for ConnectionSlot {
 pub(crate) struct SessionState {
     /// When that was. A chain of resumptions does not outlive one lifespan.
     pub(super) since: Option<SystemTime>,
+    /// When the peer's certificate ends, if it was validated. No resumption outlives that either.
+    pub(super) until: Option<SystemTime>,
+    /// Resumed: whether the peer was validated then, for a context that leaves that to nobody else.
+    pub(crate) validated: bool,
     /// Client: the leaf that was presented then.
     pub(super) local_leaf: Option<Vec<u8>>,
     /// Server: the mark that all tickets of the session carry.

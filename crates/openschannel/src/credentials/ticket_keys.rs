@@ -96,16 +96,15 @@ impl ProducesTickets for SharedTicketer {
         let mut salt = [0; SALT_LEN];
         self.provider.secure_random.fill(&mut salt).ok()?;
         let (cipher, nonce) = key.of_ticket(&salt)?;
-        let mut ticket = Vec::with_capacity(HEADER_LEN + plain.len() + AES_256_GCM.tag_len());
+        let mut ticket = Zeroizing::new(Vec::with_capacity(HEADER_LEN + plain.len() + AES_256_GCM.tag_len()));
         ticket.extend(key.id);
         ticket.extend(salt);
-        let header = Aad::from(ticket.clone());
-        // Sealed in place: no copy of the session stays behind.
-        let mut sealed = plain.to_vec();
-        sealed.reserve_exact(AES_256_GCM.tag_len());
-        cipher.seal_in_place_append_tag(nonce, header, &mut sealed).ok()?;
-        ticket.extend(sealed);
-        Some(ticket)
+        // Sealed where it lies, in memory that does not grow: no copy of the session stays behind.
+        ticket.extend(plain);
+        let (header, session) = ticket.split_at_mut_checked(HEADER_LEN)?;
+        let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(&*header), session).ok()?;
+        ticket.extend(tag.as_ref());
+        Some(core::mem::take(&mut *ticket))
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {

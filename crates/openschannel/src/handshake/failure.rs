@@ -60,6 +60,11 @@ fn without_rejection(error: &Engine, alert: Option<Alert>) -> Error {
             LocalFailure::DowngradeSentinel
         }
         Engine::PeerMisbehaved(PeerMisbehaved::IncorrectBinder) => LocalFailure::DecryptError,
+        // The engine ends by these without an alert.
+        Engine::PeerMisbehaved(
+            PeerMisbehaved::IllegalMiddleboxChangeCipherSpec
+            | PeerMisbehaved::MessageInterleavedWithHandshakeMessage,
+        ) => LocalFailure::UnexpectedMessage,
         Engine::PeerMisbehaved(_) if told(alert, AlertDescription::MISSING_EXTENSION) => {
             LocalFailure::MissingExtension
         }

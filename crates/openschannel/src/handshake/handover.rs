@@ -66,6 +66,7 @@ pub(super) fn hand_over(
         Role::Client => (client_secret, server_secret),
         Role::Server => (server_secret, client_secret),
     };
+    let resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
     let attributes = Attributes {
         role,
         protocol: if tls13 { Protocol::Tls13 } else { Protocol::Tls12 },
@@ -75,7 +76,7 @@ pub(super) fn hand_over(
             .negotiated_key_exchange_group()
             .and_then(|group| NamedGroup::from_id(u16::from(group.name()))),
         application_protocol: state.alpn_protocol().map(Into::into),
-        resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
+        resumed,
         session_id: hello.session_id.as_slice().into(),
         remote_chain: state
             .peer_certificates()
@@ -90,7 +91,7 @@ pub(super) fn hand_over(
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
         extensions: watch.negotiated_extensions().into(),
         unique: if tls13 { None } else { watch.first_verify_data(secrets, suite) },
-        validation: slot.validation.clone(),
+        validation: slot.validation.clone().or_else(|| (resumed && slot.session.validated).then_some(Ok(()))),
         exporter,
     };
     let resumption = resumption.with_session_ids(&mut slot);

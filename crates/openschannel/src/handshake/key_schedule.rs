@@ -17,16 +17,18 @@ const MAX_HASH_LEN: usize = 48;
 const MAX_EXPORT_BLOCKS: usize = 255;
 
 /// The secret one direction's TLS 1.3 keys come from; steps forward with every KeyUpdate.
+///
+/// It lies in memory of its own: a connection is moved as often as its owner likes, and every move of a secret would leave one behind.
 pub(crate) struct TrafficSecret {
     suite: &'static Tls13CipherSuite,
-    secret: Zeroizing<[u8; MAX_HASH_LEN]>,
+    secret: Zeroizing<Box<[u8]>>,
 }
 
 impl TrafficSecret {
     pub(super) fn new(suite: &'static Tls13CipherSuite, secret: &[u8]) -> Option<Self> {
-        let mut stored = Zeroizing::new([0; MAX_HASH_LEN]);
-        stored.get_mut(..secret.len())?.copy_from_slice(secret);
-        (secret.len() == suite.common.hash_provider.output_len()).then_some(Self { suite, secret: stored })
+        let len = suite.common.hash_provider.output_len();
+        let fits = secret.len() == len && len <= MAX_HASH_LEN;
+        fits.then(|| Self { suite, secret: Zeroizing::new(secret.into()) })
     }
 
     /// Key and IV of this generation (RFC 8446 section 7.3).
@@ -43,10 +45,9 @@ impl TrafficSecret {
 
     /// Steps to the next generation and gives its keys (RFC 8446 section 7.2).
     pub(crate) fn update(&mut self) -> Result<KeyMaterial, WrongKeyLength> {
-        let mut next = Zeroizing::new([0; MAX_HASH_LEN]);
-        let len = self.suite.common.hash_provider.output_len();
-        expand_label(&*self.expander(), b"traffic upd", &[], next.get_mut(..len).ok_or(WrongKeyLength)?)?;
-        self.secret = next;
+        // The engine's expander has a copy of its own, so the next secret can take the place of this one.
+        let expander = self.expander();
+        expand_label(&*expander, b"traffic upd", &[], &mut self.secret)?;
         self.key_material()
     }
 
@@ -62,8 +63,7 @@ impl TrafficSecret {
     }
 
     fn expander(&self) -> Box<dyn HkdfExpander> {
-        let len = self.suite.common.hash_provider.output_len().min(MAX_HASH_LEN);
-        self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(&self.secret[..len]))
+        self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(&self.secret))
     }
 }
 
@@ -224,12 +224,16 @@ pub(super) fn tls12_keys(
     let (server_key, rest) = rest.split_at(key_len);
     let (client_iv, rest) = rest.split_at(iv_len);
     let (server_iv, extra) = rest.split_at(iv_len);
-    let whole_iv = |front: &[u8]| -> Result<[u8; 12], WrongKeyLength> {
-        [front, extra].concat().try_into().map_err(|_| WrongKeyLength)
+    let whole_iv = |front: &[u8]| -> Result<Zeroizing<[u8; 12]>, WrongKeyLength> {
+        let mut iv = Zeroizing::new([0; 12]);
+        let (to_front, to_extra) = iv.split_at_mut_checked(front.len()).ok_or(WrongKeyLength)?;
+        to_front.copy_from_slice(front);
+        to_extra.copy_from_slice(extra.get(..to_extra.len()).ok_or(WrongKeyLength)?);
+        Ok(iv)
     };
     Ok(Tls12Keys {
-        client: KeyMaterial::new(protection, client_key, &whole_iv(client_iv)?)?,
-        server: KeyMaterial::new(protection, server_key, &whole_iv(server_iv)?)?,
+        client: KeyMaterial::new(protection, client_key, &*whole_iv(client_iv)?)?,
+        server: KeyMaterial::new(protection, server_key, &*whole_iv(server_iv)?)?,
     })
 }
 

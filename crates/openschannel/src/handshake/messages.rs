@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
 const EXTENSION_SIGNATURE_ALGORITHMS: usize = 13;
 const EXTENSION_SUPPORTED_VERSIONS: usize = 43;
 const EXTENSION_CERTIFICATE_AUTHORITIES: usize = 47;
-const TLS1_3: usize = 0x0304;
+pub(crate) const TLS1_3: usize = 0x0304;
 
 /// What is kept of a ServerHello.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,12 @@ impl ServerHello {
             0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
         ];
         self.random == RETRY
+    }
+
+    /// Whether the random of this answer says that the server speaks a later version than it was asked for: TLS 1.3 by the last byte 1,
+    /// TLS 1.2 by 0 (RFC 8446 section 4.1.3).
+    pub(crate) fn is_downgrade(&self) -> bool {
+        !self.is_tls13 && matches!(self.random.last_chunk(), Some(b"DOWNGRD\x00" | b"DOWNGRD\x01"))
     }
 }
 

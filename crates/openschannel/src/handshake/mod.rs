@@ -34,7 +34,9 @@ use std::net::Ipv4Addr;
 use rustls::pki_types::ServerName;
 use rustls::{ProtocolVersion, SupportedCipherSuite};
 
-use crate::alert::{Alert, AlertDescription, AlertVersion, LocalFailure, ReceivedAlert, received};
+use crate::alert::{
+    Alert, AlertDescription, AlertLevel, AlertVersion, LocalFailure, ReceivedAlert, received,
+};
 use crate::context::{ContextOptions, Role};
 use crate::credentials::alpn_list;
 use crate::credentials::slot::ConnectionSlot;
@@ -216,6 +218,7 @@ impl Handshake {
                 Err(error) => return Err(self.refuse(self.framing_failure(error))),
             };
             let record = rest.get(..len).unwrap_or_default();
+            let mut is_warning = false;
             if !shown {
                 let suite = self.suite();
                 match self.watch.incoming(content_type, record, &self.slot.secrets, suite) {
@@ -226,7 +229,8 @@ impl Handshake {
                         return Ok(Step::NeedsCredentials);
                     }
                     Seen::CertificateRequest => {}
-                    Seen::Alert(alert) => match self.receive_alert(alert)? {
+                    Seen::Alert { alert, is_sealed } => match self.receive_alert(alert, is_sealed)? {
+                        Received::Ignored if is_sealed => is_warning = true,
                         Received::Ignored => {
                             at += len;
                             if at == token.len() {
@@ -240,6 +244,8 @@ impl Handshake {
                         }
                     },
                     Seen::MalformedAlert => return Err(self.refuse(LocalFailure::DecodeError)),
+                    Seen::OutOfPlace => return Err(self.refuse(LocalFailure::UnexpectedMessage)),
+                    Seen::Downgrade => return Err(self.refuse(LocalFailure::DowngradeSentinel)),
                     Seen::Fallback => return Err(self.refuse(LocalFailure::InappropriateFallback)),
                 }
             }
@@ -255,6 +261,7 @@ impl Handshake {
             let records = self.output.get(written..).unwrap_or_default();
             self.watch.outgoing(records, &self.slot.secrets, suite);
             match fed {
+                Ok(Progress::WantsMore) if is_warning => {}
                 Ok(Progress::WantsMore) => self.warnings = 0,
                 Ok(Progress::Finished) => {
                     output.append(&mut self.output);
@@ -333,7 +340,7 @@ impl Handshake {
         Ok(progress)
     }
 
-    fn receive_alert(&mut self, alert: Alert) -> Result<Received, Error> {
+    fn receive_alert(&mut self, alert: Alert, is_sealed: bool) -> Result<Received, Error> {
         let version = match self.engine.state().protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => AlertVersion::Tls13,
             Some(_) => AlertVersion::Tls12,
@@ -341,6 +348,13 @@ impl Handshake {
         };
         match received(alert, version) {
             ReceivedAlert::Closed => Ok(Received::Closed),
+            // user_canceled of TLS 1.3 at another level, for which the engine, which has to see it, gives the handshake up.
+            ReceivedAlert::Ignored if is_sealed && alert.level != AlertLevel::WARNING => {
+                self.resumption.forget_before_finished();
+                Err(Error::new(ErrorStatus::UnfinishedContextDeleted)
+                    .by(Fault::Peer)
+                    .with_received_alert(alert))
+            }
             ReceivedAlert::Ignored | ReceivedAlert::NoRenegotiation => {
                 self.warnings += 1;
                 if self.warnings > MAX_WARNING_ALERTS {

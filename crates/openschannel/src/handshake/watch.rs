@@ -5,7 +5,8 @@ use rustls::SupportedCipherSuite;
 
 use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
 use super::messages::{
-    CertificateRequest, Messages, ServerHello, client_hello_fallback, encrypted_extensions, message_type,
+    CertificateRequest, Messages, ServerHello, TLS1_3, client_hello_fallback, encrypted_extensions,
+    message_type,
 };
 use crate::alert::Alert;
 use crate::context::Role;
@@ -21,12 +22,17 @@ pub(super) enum Seen {
     Handshake,
     /// For the engine, but it completes the server's request for a client certificate.
     CertificateRequest,
-    /// Not for the engine.
-    Alert(Alert),
+    /// Not for the engine, unless it was sealed and is passed over: the engine counts the records under keys.
+    Alert { alert: Alert, is_sealed: bool },
     /// An alert that is not two bytes long.
     MalformedAlert,
+    /// What has no place at this moment, whatever the engine makes of it: in the clear where it should be sealed, or an empty handshake
+    /// record under keys (RFC 8446 section 5.4).
+    OutOfPlace,
     /// A ClientHello that fell back below what this server speaks (RFC 7507).
     Fallback,
+    /// A ServerHello of TLS 1.2 whose random says that the server could have done better (RFC 8446 section 4.1.3).
+    Downgrade,
 }
 
 /// Which side of the connection wrote a record.
@@ -58,13 +64,14 @@ pub(super) struct Watch {
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
     opener: Option<Opener>,
-    has_opened: bool,
+    /// How many it has opened.
+    opened: u64,
     peer_changed_cipher: bool,
     own_changed_cipher: bool,
     /// Own records under keys: in TLS 1.2 those since the own ChangeCipherSpec, in TLS 1.3 those of the handshake.
     sealed_by_engine: u64,
-    /// TLS 1.2: the first Finished record of either side, as it was on the wire (RFC 5929 section 3).
-    first_finished: Option<(Writer, Vec<u8>)>,
+    /// TLS 1.2: the first Finished record of either side, as it was on the wire, and its sequence number (RFC 5929 section 3).
+    first_finished: Option<(Writer, Vec<u8>, u64)>,
     highest_version: usize,
 }
 
@@ -84,7 +91,7 @@ impl Watch {
             encrypted_extensions: Vec::new(),
             request: if role == Role::Client { Request::Open } else { Request::Never },
             opener: None,
-            has_opened: false,
+            opened: 0,
             peer_changed_cipher: false,
             own_changed_cipher: false,
             sealed_by_engine: 0,
@@ -109,13 +116,14 @@ impl Watch {
             }
             ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
             ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
-            // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
-            ContentType::ALERT if self.has_opened => Seen::Handshake,
-            ContentType::ALERT => seen_alert(fragment),
+            // Once the peer has shown that it has the keys, an alert without them is somebody else's.
+            ContentType::ALERT if self.opened > 0 => Seen::OutOfPlace,
+            ContentType::ALERT => seen_alert(fragment, false),
             _ if self.peer_protects() => {
-                self.keep_first_finished(Writer::Peer, record);
-                Seen::Handshake
+                self.keep_first_finished(Writer::Peer, record, self.opened);
+                self.peek(record, secrets, suite)
             }
+            ContentType::HANDSHAKE if self.is_behind_tls13_hello() => Seen::OutOfPlace,
             _ => self.handshake_content(fragment),
         }
     }
@@ -135,8 +143,8 @@ impl Watch {
             if content_type == ContentType::CHANGE_CIPHER_SPEC {
                 self.own_changed_cipher = true;
             } else if self.own_changed_cipher && !is_tls13 {
+                self.keep_first_finished(Writer::Own, record, self.sealed_by_engine);
                 self.sealed_by_engine += 1;
-                self.keep_first_finished(Writer::Own, record);
             } else if content_type == ContentType::APPLICATION_DATA {
                 if self.role == Role::Server && self.sealed_by_engine == 0 {
                     self.read_own_extensions(record, secrets, suite);
@@ -213,10 +221,10 @@ impl Watch {
         secrets: &Secrets,
         suite: SupportedCipherSuite,
     ) -> Option<[u8; 12]> {
-        let (writer, record) = self.first_finished.as_ref()?;
+        let (writer, record, seq) = self.first_finished.as_ref()?;
         let material = self.tls12_material(*writer, secrets, Some(suite))?;
         let mut record = record.clone();
-        let opened = Opener::new(&material, 0).ok()?.open(&mut record).ok()?;
+        let opened = Opener::new(&material, *seq).ok()?.open(&mut record).ok()?;
         let message = record.get(opened.content)?;
         let verify_data = message.get(message.len().checked_sub(VERIFY_DATA_LEN)?..)?;
         (message.first() == Some(&message_type::FINISHED)).then(|| verify_data.try_into().ok())?
@@ -225,6 +233,11 @@ impl Watch {
     /// Whether the peer's next handshake or alert record is protected by TLS 1.2 keys.
     fn peer_protects(&self) -> bool {
         self.peer_changed_cipher && self.server_hello.as_ref().is_some_and(|hello| !hello.is_tls13)
+    }
+
+    /// Whether everything of the peer's but ChangeCipherSpec is sealed from now on, as TLS 1.3 has it behind the ServerHello.
+    fn is_behind_tls13_hello(&self) -> bool {
+        self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13 && !hello.is_retry())
     }
 
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
@@ -236,10 +249,11 @@ impl Watch {
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
         let Ok(opened) = opener.open(&mut copy) else { return Seen::Handshake };
-        self.has_opened = true;
+        self.opened += 1;
         let content = copy.get(opened.content).unwrap_or_default();
         match opened.content_type {
-            ContentType::ALERT => seen_alert(content),
+            ContentType::HANDSHAKE if content.is_empty() => Seen::OutOfPlace,
+            ContentType::ALERT => seen_alert(content, true),
             ContentType::HANDSHAKE => self.handshake_content(content),
             _ => Seen::Handshake,
         }
@@ -264,6 +278,11 @@ impl Watch {
                 }
                 (Role::Client, message_type::SERVER_HELLO) => {
                     self.note_server_hello(message.message_type, &message.body);
+                    if self.highest_version >= TLS1_3
+                        && self.server_hello.as_ref().is_some_and(ServerHello::is_downgrade)
+                    {
+                        seen = Seen::Downgrade;
+                    }
                 }
                 (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
                     self.encrypted_extensions = encrypted_extensions(&message.body);
@@ -333,9 +352,9 @@ impl Watch {
         }
     }
 
-    fn keep_first_finished(&mut self, writer: Writer, record: &[u8]) {
+    fn keep_first_finished(&mut self, writer: Writer, record: &[u8], seq: u64) {
         if self.first_finished.is_none() && record.len() <= MAX_FINISHED_RECORD {
-            self.first_finished = Some((writer, record.to_vec()));
+            self.first_finished = Some((writer, record.to_vec(), seq));
         }
     }
 
@@ -367,6 +386,6 @@ impl Watch {
     }
 }
 
-fn seen_alert(content: &[u8]) -> Seen {
-    Alert::parse(content).map_or(Seen::MalformedAlert, Seen::Alert)
+fn seen_alert(content: &[u8], is_sealed: bool) -> Seen {
+    Alert::parse(content).map_or(Seen::MalformedAlert, |alert| Seen::Alert { alert, is_sealed })
 }

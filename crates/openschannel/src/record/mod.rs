@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A [`Sealer`] and an [`Opener`] share nothing: each has its own key, nonce base and sequence number, so one thread may
-//! seal while another opens.
+//! seal while another opens. Key and nonce base lie in memory of their own: where they are moved to, nothing secret is left behind.
 
 mod framing;
 mod open;
@@ -18,6 +18,8 @@ mod seal;
 pub(crate) use framing::{ContentType, Framing, FramingError, MAX_FRAGMENT_BEFORE_VERSION, frame};
 pub(crate) use open::{OpenFailure, Opened, Opener};
 pub(crate) use seal::{Exhausted, Sealer};
+
+use core::ops::Deref;
 
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey,
@@ -94,9 +96,28 @@ impl Protection {
 /// One direction's key and nonce base. Wiped when dropped.
 pub(crate) struct KeyMaterial {
     pub(crate) protection: Protection,
-    key: Zeroizing<[u8; MAX_KEY_LEN]>,
-    /// TLS 1.3 and ChaCha20: the whole IV. TLS 1.2 AES-GCM: the salt, then the base of the explicit nonce (any value will do to open).
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    key: Zeroizing<Box<[u8]>>,
+    iv: NonceBase,
+}
+
+/// TLS 1.3 and ChaCha20: the whole IV. TLS 1.2 AES-GCM: the salt, then the base of the explicit nonce (any value will do to open).
+struct NonceBase(Box<Zeroizing<[u8; NONCE_LEN]>>);
+
+impl NonceBase {
+    /// Copied to where it stays: what is made first and moved there afterwards is left behind on the stack.
+    fn copy_of(iv: &[u8; NONCE_LEN]) -> Self {
+        let mut place = Box::new(Zeroizing::new([0; NONCE_LEN]));
+        place.copy_from_slice(iv);
+        Self(place)
+    }
+}
+
+impl Deref for NonceBase {
+    type Target = [u8; NONCE_LEN];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 /// The key or nonce base does not have the length the suite wants.
@@ -112,21 +133,17 @@ impl KeyMaterial {
         if key.len() != protection.key_len() {
             return Err(WrongKeyLength);
         }
-        let mut stored = Zeroizing::new([0; MAX_KEY_LEN]);
-        for (to, from) in stored.iter_mut().zip(key) {
-            *to = *from;
-        }
-        Ok(Self { protection, key: stored, iv: Zeroizing::new(*iv) })
+        Ok(Self { protection, key: Zeroizing::new(key.into()), iv: NonceBase::copy_of(iv) })
     }
 
     #[cfg(test)]
     fn copy(&self) -> Self {
-        Self { protection: self.protection, key: self.key.clone(), iv: self.iv.clone() }
+        Self { protection: self.protection, key: self.key.clone(), iv: NonceBase::copy_of(&self.iv) }
     }
 
     fn aead_key(&self) -> Result<LessSafeKey, WrongKeyLength> {
-        let key = self.key.get(..self.protection.key_len()).ok_or(WrongKeyLength)?;
-        Ok(LessSafeKey::new(UnboundKey::new(self.protection.algorithm(), key).map_err(|_| WrongKeyLength)?))
+        let key = UnboundKey::new(self.protection.algorithm(), &self.key).map_err(|_| WrongKeyLength)?;
+        Ok(LessSafeKey::new(key))
     }
 }
 

@@ -3,17 +3,16 @@
 use core::ops::Range;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use zeroize::Zeroizing;
 
 use super::{
-    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN,
+    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, NonceBase, Protection, TAG_LEN,
     WrongKeyLength, nonce, tls12_aad,
 };
 
 /// Opens records under one key, in order.
 pub(crate) struct Opener {
     key: LessSafeKey,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    iv: NonceBase,
     seq: u64,
     protection: Protection,
     #[cfg(test)]
@@ -46,7 +45,7 @@ impl Opener {
     pub(crate) fn new(material: &KeyMaterial, seq: u64) -> Result<Self, WrongKeyLength> {
         Ok(Self {
             key: material.aead_key()?,
-            iv: material.iv.clone(),
+            iv: NonceBase::copy_of(&material.iv),
             seq,
             protection: material.protection,
             #[cfg(test)]

@@ -1,17 +1,16 @@
 //! The sending direction.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use zeroize::Zeroizing;
 
 use super::{
-    ContentType, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN, WrongKeyLength, nonce,
-    tls12_aad, wire_len,
+    ContentType, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, NonceBase, Protection, TAG_LEN, WrongKeyLength,
+    nonce, tls12_aad, wire_len,
 };
 
 /// Seals records under one key, in order.
 pub(crate) struct Sealer {
     key: LessSafeKey,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    iv: NonceBase,
     seq: u64,
     protection: Protection,
     #[cfg(test)]
@@ -28,7 +27,7 @@ impl Sealer {
     pub(crate) fn new(material: &KeyMaterial, seq: u64) -> Result<Self, WrongKeyLength> {
         Ok(Self {
             key: material.aead_key()?,
-            iv: material.iv.clone(),
+            iv: NonceBase::copy_of(&material.iv),
             seq,
             protection: material.protection,
             #[cfg(test)]

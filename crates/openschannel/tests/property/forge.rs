@@ -112,13 +112,21 @@ impl Forger {
         [&header[..], &explicit, &inner].concat()
     }
 
-    /// Opens a record of the TLS 1.3 handshake: type and content.
+    /// Opens a record: type and content.
     pub(crate) fn open(&mut self, record: &[u8]) -> Option<(u8, Vec<u8>)> {
-        let mut body = record.get(5..)?.to_vec();
-        let nonce = self.nonce(&[]);
-        let opened = self.key.open_in_place(nonce, Aad::from(&record[..5]), &mut body).ok()?;
-        let end = opened.iter().rposition(|byte| *byte != 0)?;
+        let explicit = if self.tls13 { &[][..] } else { record.get(5..13)? };
+        let mut body = record.get(5 + explicit.len()..)?.to_vec();
+        let aad = if self.tls13 {
+            record[..5].to_vec()
+        } else {
+            self.tls12_aad(record[0], body.len().checked_sub(16)?)
+        };
+        let opened = self.key.open_in_place(self.nonce(explicit), Aad::from(aad), &mut body).ok()?;
         self.seq += 1;
+        if !self.tls13 {
+            return Some((record[0], opened.to_vec()));
+        }
+        let end = opened.iter().rposition(|byte| *byte != 0)?;
         Some((opened[end], opened[..end].to_vec()))
     }
 

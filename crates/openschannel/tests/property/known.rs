@@ -5,6 +5,9 @@ use openschannel::status::ErrorStatus;
 use openschannel::{ContextOptions, ReadEnd, Role, SecurityContext, TokenBuffer, TransportEnd};
 
 use crate::common::*;
+use crate::forge::{self, Forger};
+use crate::handshakes::SETTINGS;
+use crate::wire::records;
 
 /// An empty handshake record, which the engine refuses, and would refuse once more if it were given it again when its alert is fetched;
 /// and a message that says it is longer than any may be, for which the engine has no alert.
@@ -115,4 +118,117 @@ fn what_cannot_be_exported_is_refused() {
             assert_eq!(export(label, context, output), Err(ErrorStatus::InvalidParameter));
         }
     }
+}
+
+/// Warnings that are passed over take sequence numbers like every record under keys, so the handshake goes on behind them: before the
+/// first sealed message in TLS 1.2, before each in TLS 1.3, from either side.
+#[test]
+fn warnings_under_the_keys_of_a_handshake_are_passed_over() {
+    for (version, warning) in [(Protocols::TLS1_2, 112), (Protocols::TLS1_3, 90)] {
+        for writer in [Role::Client, Role::Server] {
+            // Neither resumption nor client certificates.
+            let setting = SETTINGS.iter().filter(|setting| setting.version == version).nth(1).unwrap();
+            forge::forget_secrets();
+            let mut pair = Pair::begin(&setting.outbound, &setting.inbound, &ContextOptions::default());
+            let server_random = pair.to_client[11..43].to_vec();
+            // The keys are in the client's log when it has read the ServerHello.
+            let (_, end) = records(&pair.to_client)[0];
+            let mut hello = pair.to_client.drain(..end).collect();
+            pair.to_server = deliver(&mut pair.client, &mut hello);
+            let mut warned = 0;
+            while !pair.client.is_established() || !pair.server.is_established() {
+                let written = match writer {
+                    Role::Server => &mut pair.to_client,
+                    Role::Client => &mut pair.to_server,
+                };
+                if warned == 0 && !written.is_empty() {
+                    warned = warn_before_sealed(version, writer, &server_random, written, warning);
+                }
+                if !pair.to_client.is_empty() && !pair.client.is_established() {
+                    let written = deliver(&mut pair.client, &mut pair.to_client);
+                    pair.to_server.extend(written);
+                } else {
+                    let written = deliver(&mut pair.server, &mut pair.to_server);
+                    pair.to_client.extend(written);
+                }
+            }
+            assert!(warned > 0, "{version:?} {writer:?}");
+        }
+    }
+}
+
+/// RFC 8446 section 5.4: an empty handshake record under keys is unexpected_message; and everything is sealed behind a ServerHello of
+/// TLS 1.3, so that a message in the clear, or an alert once sealed records have come, is nobody's word.
+#[test]
+fn what_has_no_place_among_sealed_messages_is_refused() {
+    let empty: fn(&mut Forger) -> Vec<u8> = |forger| forger.seal(22, &[], 0);
+    let message: fn(&mut Forger) -> Vec<u8> = |_| vec![22, 3, 3, 0, 5, 11, 0, 0, 1, 0];
+    let alert: fn(&mut Forger) -> Vec<u8> =
+        |forger| [forger.seal(22, &[8, 0, 0, 2, 0, 0], 0), vec![21, 3, 3, 0, 2, 1, 0]].concat();
+    for bad in [empty, message, alert] {
+        let setting = SETTINGS.iter().filter(|setting| setting.version == Protocols::TLS1_3).nth(1).unwrap();
+        forge::forget_secrets();
+        let mut pair = Pair::begin(&setting.outbound, &setting.inbound, &ContextOptions::default());
+        let (_, end) = records(&pair.to_client)[0];
+        let mut hello = pair.to_client.drain(..end).collect();
+        deliver(&mut pair.client, &mut hello);
+        let token = bad(&mut Forger::of_handshake(Role::Server).unwrap());
+        let error = token_call(&mut pair.client, &token, &mut TokenBuffer::allocate()).unwrap_err();
+        assert_eq!(error.alert().map(|alert| alert.to_bytes()), Some([2, 10]), "{error}");
+    }
+}
+
+/// RFC 8446 section 4.1.3: a client that speaks TLS 1.3 ends the connection when the server's random says that it could have had TLS 1.3,
+/// or, which no server should say to it, TLS 1.2. One that speaks TLS 1.2 only takes a random as it is, until the signature over it.
+#[test]
+fn both_marks_of_a_downgrade_are_heeded() {
+    for last in [0, 1] {
+        let (_, inbound) = credentials(Protocols::TLS1_2);
+        for (protocols, expected) in [
+            (Protocols::TLS1_2 | Protocols::TLS1_3, ErrorStatus::DowngradeDetected),
+            (Protocols::TLS1_2, ErrorStatus::DecryptFailure),
+        ] {
+            let (outbound, _) = credentials(protocols);
+            let mut pair = Pair::begin(&outbound, &inbound, &ContextOptions::default());
+            pair.to_client[35..43].copy_from_slice(&[b"DOWNGRD", &[last][..]].concat());
+            let error =
+                token_call(&mut pair.client, &pair.to_client, &mut TokenBuffer::allocate()).unwrap_err();
+            assert_eq!(error.status(), expected, "{last}");
+        }
+    }
+}
+
+/// Seals what is sealed in `wire` once more, a warning before each record. Says how many that were.
+fn warn_before_sealed(
+    version: Protocols,
+    writer: Role,
+    server_random: &[u8],
+    wire: &mut Vec<u8>,
+    warning: u8,
+) -> usize {
+    let keys = || {
+        if version == Protocols::TLS1_3 {
+            return Forger::of_handshake(writer);
+        }
+        // From the Finished message on.
+        let mut forger = Forger::of_data(writer, version, server_random)?;
+        forger.seq = 0;
+        Some(forger)
+    };
+    let (Some(mut reader), Some(mut forger)) = (keys(), keys()) else { return 0 };
+    let mut warned = 0;
+    let mut flight = Vec::new();
+    for (start, end) in records(wire) {
+        let record = &wire[start..end];
+        match reader.open(record) {
+            Some((content_type, content)) => {
+                flight.extend(forger.seal(21, &[1, warning], 0));
+                flight.extend(forger.seal(content_type, &content, 0));
+                warned += 1;
+            }
+            None => flight.extend_from_slice(record),
+        }
+    }
+    *wire = flight;
+    warned
 }

@@ -25,7 +25,7 @@ use crate::verdict::{Verdict, Word};
 pub const SUBJECT: InProcess = InProcess {
     name: "provider",
     title: "OpenSchannel, provider",
-    play,
+    play: |part, voice| play(part, voice, Outgoing::say_goodbye),
     version: super::our_version,
     ours: true,
 };
@@ -36,7 +36,11 @@ pub(super) const PIECE: usize = 16 << 10;
 /// Room for received bytes: a few records of the longest kind.
 const ROOM: usize = 1 << 16;
 
-fn play(part: &Part, voice: &Voice) -> Result<(), String> {
+/// Plays a part. `goodbye` is what it does behind its verdict.
+///
+/// # Errors
+/// The connection did not come so far; why.
+pub fn play(part: &Part, voice: &Voice, goodbye: fn(&mut Outgoing)) -> Result<(), String> {
     let socket = voice.connect(part)?;
     let mut incoming = Incoming { socket, stop: voice.stop(), buffer: Vec::new() };
     let (mut context, end) = shake_hands(part, &mut incoming)?;
@@ -89,7 +93,9 @@ fn play(part: &Part, voice: &Voice) -> Result<(), String> {
     };
     voice.say(said(end, receive.bytes_received() - before));
     give_up.store(part.state == State::Blocked, Ordering::Relaxed);
-    writer.finish()?.say_goodbye();
+    let mut outgoing = writer.finish()?;
+    goodbye(&mut outgoing);
+    outgoing.socket.shutdown(Shutdown::Write).ok();
     Ok(())
 }
 
@@ -254,13 +260,18 @@ impl Incoming {
 }
 
 /// The sending direction.
-struct Outgoing {
+#[derive(Debug)]
+pub struct Outgoing {
     socket: TcpStream,
     send: SendHalf,
 }
 
 impl Outgoing {
-    fn data(&mut self, data: &[u8]) -> Result<(), String> {
+    /// Sends data; the answer to a KeyUpdate before it where one is owed.
+    ///
+    /// # Errors
+    /// The provider's or the socket's.
+    pub fn data(&mut self, data: &[u8]) -> Result<(), String> {
         let mut output = TokenBuffer::allocate();
         self.send.answer_key_update(&mut output).map_err(text)?;
         let sizes = self.send.attributes().stream_sizes();
@@ -277,20 +288,32 @@ impl Outgoing {
         self.write(output.as_bytes())
     }
 
-    fn close(&mut self) -> Result<(), String> {
+    /// Sends a close_notify.
+    ///
+    /// # Errors
+    /// The provider's or the socket's.
+    pub fn close(&mut self) -> Result<(), String> {
         let mut output = TokenBuffer::allocate();
         self.send.shut_down(&mut output).map_err(text)?;
         self.write(output.as_bytes())
     }
 
+    /// Sends what the provider would refuse.
+    ///
+    /// # Errors
+    /// The provider's or the socket's.
+    pub fn forge(&mut self, content_type: u8, content: &[u8]) -> Result<(), String> {
+        let record = self.send.forge_record(content_type, content).map_err(text)?;
+        self.write(&record)
+    }
+
     /// What the contract promises behind the end of reading: as long as sending is possible it works, and the own end goes out.
-    fn say_goodbye(mut self) {
+    pub fn say_goodbye(&mut self) {
         // After the own close, a fatal alert or a reset these are refused, and the conductor sees that nothing came.
         self.data(AFTERWARDS).ok();
         if !self.send.close_sent() {
             self.close().ok();
         }
-        self.socket.shutdown(Shutdown::Write).ok();
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {

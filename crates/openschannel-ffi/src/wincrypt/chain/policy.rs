@@ -4,7 +4,6 @@ use core::ffi::{c_char, c_void};
 
 use openschannel::credentials::is_valid_for_name;
 
-use super::usage::usages;
 use super::{Chain, trust_error as error};
 use crate::wincrypt::last_error::{answer, code};
 use crate::wincrypt::output::number_or_oid;
@@ -199,7 +198,8 @@ fn first(chain: &Chain, errors: u32) -> Option<i32> {
 
 fn wrong_usage(chain: &Chain, conditions: &Conditions) -> Option<i32> {
     let wanted = conditions.usages?;
-    let allowed = usages(chain.elements().first()?.certificate.parsed())?;
+    // What the authorities above may not certify their own word cannot give the leaf.
+    let allowed = chain.elements().first()?.usages.as_deref()?;
     let fits = allowed.iter().any(|oid| wanted.contains(&oid.as_str()));
     (!fits).then_some(0)
 }
@@ -260,9 +260,10 @@ unsafe fn conditions(policy: usize, para: *const PolicyPara) -> Conditions {
     let is_name_checked = ssl.auth_type == AUTHTYPE_SERVER
         && ssl.checks & ignore::SECURITY_CERT_CN_INVALID == 0
         && conditions.ignore & ignore::INVALID_NAME == 0;
-    if is_name_checked {
+    if is_name_checked && !ssl.server_name.is_null() {
+        // What is too long for a name is one all the same, and no certificate is for it.
         // SAFETY: the caller vouches for the string.
-        conditions.name = unsafe { from_wide(ssl.server_name) };
+        conditions.name = Some(unsafe { from_wide(ssl.server_name) }.unwrap_or_default());
     }
     conditions
 }
