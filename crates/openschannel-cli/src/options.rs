@@ -1,5 +1,6 @@
 //! Options that `connect` and `serve` share, and what they make of them.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use clap::{Args, ValueEnum};
 use openschannel::attributes::Protocol;
 use openschannel::credentials::{CipherSuite, Identity, KeyLog, KeyLogFile, NamedGroup, Protocols, Trust};
 use openschannel::status::{Error, ErrorStatus};
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
@@ -126,14 +128,15 @@ pub(crate) struct IdentityOptions {
     #[arg(long, value_name = "FILE")]
     pfx: Option<PathBuf>,
     /// The password of the PKCS #12 file [default: empty]
-    #[arg(long, value_name = "PASSWORD", requires = "pfx")]
-    pass: Option<String>,
+    #[arg(long, value_name = "PASSWORD", requires = "pfx", value_parser = secret)]
+    pass: Option<Zeroizing<String>>,
 }
 
 impl IdentityOptions {
     pub(crate) fn load(&self) -> Result<Option<Identity>, Failure> {
         if let Some(path) = &self.pfx {
-            let identity = Identity::from_pfx(&read(path)?, self.pass.as_deref().unwrap_or_default());
+            let password = self.pass.as_ref().map_or("", |password| password.as_str());
+            let identity = Identity::from_pfx(&read(path)?, password);
             return identity.map(Some).map_err(|error| {
                 Failure::new(format!("{}: {error}", path.display()))
                     .hint("give the right password with --pass PASSWORD")
@@ -163,8 +166,15 @@ pub(crate) fn read_roots(path: &Path) -> Result<Trust, Failure> {
     })
 }
 
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+/// A file that may hold a private key.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let read = std::fs::read(path).map(Zeroizing::new);
+    read.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+}
+
+/// An argument that is not shown when the options are.
+fn secret(argument: &str) -> Result<Zeroizing<String>, Infallible> {
+    Ok(Zeroizing::new(argument.to_owned()))
 }
 
 /// What AcquireCredentialsHandle refused.

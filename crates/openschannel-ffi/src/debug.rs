@@ -19,7 +19,7 @@ fn believed(words: Option<OsString>, borrowed_rights: bool) -> String {
 
 /// Whether the program was started with rights that its caller does not have: set-user-ID, set-group-ID, file capabilities.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn has_borrowed_rights() -> bool {
+pub(crate) fn has_borrowed_rights() -> bool {
     use core::ffi::c_ulong;
 
     const AT_SECURE: c_ulong = 23;
@@ -39,7 +39,7 @@ fn has_borrowed_rights() -> bool {
     target_os = "illumos",
     target_os = "solaris"
 ))]
-fn has_borrowed_rights() -> bool {
+pub(crate) fn has_borrowed_rights() -> bool {
     unsafe extern "C" {
         safe fn issetugid() -> core::ffi::c_int;
     }
@@ -58,7 +58,7 @@ fn has_borrowed_rights() -> bool {
     target_os = "illumos",
     target_os = "solaris"
 )))]
-fn has_borrowed_rights() -> bool {
+pub(crate) fn has_borrowed_rights() -> bool {
     false
 }
 

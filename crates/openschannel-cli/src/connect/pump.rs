@@ -9,6 +9,7 @@ use openschannel_stream::tokio::TlsStream;
 use tokio::io::{AsyncBufRead as _, AsyncRead as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, Stdin, Stdout};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+use zeroize::Zeroizing;
 
 /// One read of stdin: four full records.
 const CHUNK: usize = 64 * 1024;
@@ -32,7 +33,7 @@ pub(super) async fn pump(stream: &mut TlsStream<TcpStream>, linger: Duration) ->
         stdout: tokio::io::stdout(),
         stdout_unflushed: false,
         stdout_blocked: false,
-        chunk: vec![0; CHUNK],
+        chunk: Zeroizing::new(vec![0; CHUNK]),
         waiting: 0..0,
         stdin_ended: false,
         sending: Sending::Data,
@@ -55,7 +56,7 @@ struct Pump<'a> {
     /// Data of the peer's waits for whoever reads stdout: the peer is not the one who is silent.
     stdout_blocked: bool,
     /// From stdin; of it `waiting` is not encrypted yet.
-    chunk: Vec<u8>,
+    chunk: Zeroizing<Vec<u8>>,
     waiting: std::ops::Range<usize>,
     stdin_ended: bool,
     sending: Sending,

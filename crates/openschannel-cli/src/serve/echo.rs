@@ -5,6 +5,7 @@ use std::io;
 use openschannel_stream::Plaintext;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::limits::{Limits, Term};
 use super::session::{Stream, break_off};
@@ -39,8 +40,9 @@ pub(super) async fn serve(stream: &mut Stream, limits: &Limits, term: &Term<'_>)
 }
 
 /// What has been received, as far as it fits. That reading has ended or failed is for the next read to say.
-fn take_waiting(stream: &mut Stream) -> Vec<u8> {
-    let mut chunk = Vec::new();
+fn take_waiting(stream: &mut Stream) -> Zeroizing<Vec<u8>> {
+    // As large as it may become: growing would leave copies of what clients send.
+    let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK));
     while let Ok(Plaintext::Data(data)) = stream.driver_mut().fill_plaintext() {
         let n = data.len();
         if chunk.len() + n > CHUNK {

@@ -32,6 +32,7 @@ use std::time::SystemTime;
 use openschannel::credentials::{Identity, Trust};
 use openschannel::status::{Error, ErrorStatus};
 
+use crate::debug::has_borrowed_rights;
 use crate::types::cred_flags;
 
 pub use chain::*;
@@ -89,7 +90,10 @@ pub(crate) unsafe fn identity(context: *const CERT_CONTEXT, send_root: bool) -> 
 /// None is needed here: a handle that is not ours is not followed. On Windows it is.
 pub(crate) unsafe fn trust(root_store: HCERTSTORE, flags: u32, inbound: bool) -> Result<Trust, Error> {
     if root_store.is_null() || !(inbound || flags & cred_flags::RESTRICTED_ROOTS != 0) {
-        return Ok(Trust::System);
+        return Ok(match has_borrowed_rights() {
+            true => Trust::Roots(system_roots().iter().map(|root| root.der().to_vec()).collect()),
+            false => Trust::System,
+        });
     }
     let Some(roots) = registry().members(root_store) else {
         return Err(Error::new(ErrorStatus::UnknownCredentials).because("hRootStore is no certificate store"));

@@ -9,6 +9,7 @@ use super::last_error::{answer, code, value};
 use super::registry::{Registry, Sibling, StoreKind, certificate, registry};
 use super::text::{from_narrow, from_wide};
 use super::types::{CERT_CONTEXT, HCERTSTORE, slice};
+use crate::debug::has_borrowed_rights;
 
 /// `CERT_STORE_PROV_*`, as numbers in the place of a name.
 mod provider {
@@ -399,11 +400,14 @@ fn system_store(name: &str) -> Result<HCERTSTORE, u32> {
     Ok(registry().open_store(StoreKind::Memory))
 }
 
-/// The operating system's roots, read once.
+/// The operating system's roots, read once; what the environment adds to them only where it is the program's own.
 pub(super) fn system_roots() -> &'static [Arc<Parsed>] {
     static ROOTS: OnceLock<Vec<Arc<Parsed>>> = OnceLock::new();
     ROOTS.get_or_init(|| {
-        let roots = openschannel::credentials::system_roots();
+        let roots = match has_borrowed_rights() {
+            true => openschannel::credentials::system_roots_without_environment(),
+            false => openschannel::credentials::system_roots(),
+        };
         roots.iter().filter_map(|root| Parsed::read(root)).collect()
     })
 }

@@ -7,10 +7,10 @@
 mod heap;
 #[path = "../../../openschannel/tests/secrets/known.rs"]
 mod known;
-#[allow(dead_code, reason = "another test's")]
+#[allow(dead_code, clippy::multiple_unsafe_ops_per_block, reason = "another test's")]
 #[path = "../random_calls/pair.rs"]
 mod pair;
-#[allow(dead_code, reason = "another test's")]
+#[allow(dead_code, clippy::print_stdout, reason = "another test's")]
 #[path = "../random_calls/random.rs"]
 mod random;
 #[path = "../../../openschannel/tests/secrets/theirs.rs"]

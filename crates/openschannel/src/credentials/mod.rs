@@ -48,6 +48,8 @@ pub use path::{PathFailure, SignatureCheck, check_signature, is_valid_for_name, 
 pub use pfx::{PfxCertificate, PfxContents, PfxError};
 #[cfg(feature = "system-trust")]
 pub use platform::system_roots;
+#[cfg(all(feature = "system-trust", unix))]
+pub use platform::system_roots_without_environment;
 pub use policy::{CipherSuite, NamedGroup, Protocols};
 pub use roots::TrustedRoots;
 pub use server_sessions::{MemoryServerSessions, ServerSessionStore};

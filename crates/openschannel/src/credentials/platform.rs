@@ -106,9 +106,25 @@ fn rejection(error: &EngineError, end_entity: &[u8]) -> Rejection {
     Rejection::new(status).because(cause.to_string())
 }
 
-/// The operating system's root certificates in DER, read anew by every call; none when there are none to be found.
+/// The operating system's root certificates in DER, read anew by every call; none when there are none to be found. Outside of Windows
+/// the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` have a say.
 pub fn system_roots() -> Vec<Vec<u8>> {
-    let found = rustls_native_certs::load_native_certs();
+    usable(rustls_native_certs::load_native_certs())
+}
+
+/// As [`system_roots`], but only from where systems keep them: for programs that have more rights than whoever runs them
+/// (set-user-ID and the like), and whose environment is that one's.
+#[cfg(unix)]
+pub fn system_roots_without_environment() -> Vec<Vec<u8>> {
+    let places = openssl_probe::candidate_cert_dirs();
+    let found = places.map(|place| rustls_native_certs::load_certs_from_paths(None, Some(place)));
+    let mut roots: Vec<Vec<u8>> = found.flat_map(usable).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    roots
+}
+
+fn usable(found: rustls_native_certs::CertificateResult) -> Vec<Vec<u8>> {
     for error in &found.errors {
         tracing::warn!(%error, "a part of the system's roots could not be loaded");
     }

@@ -161,10 +161,13 @@ impl Form {
     }
 }
 
+/// Of which secret, in which form, and what that looks like.
+type Needle = (String, Form, Vec<u8>);
+
 /// What to look for, by its first bytes.
 #[derive(Default)]
 pub(crate) struct Needles {
-    by_start: BTreeMap<[u8; 4], Vec<(String, Form, Vec<u8>)>>,
+    by_start: BTreeMap<[u8; 4], Vec<Needle>>,
     starts: Vec<bool>,
 }
 
@@ -199,10 +202,13 @@ impl Needles {
 #[derive(Default)]
 pub(crate) struct Told(Mutex<Inner>);
 
+/// Label and client's random.
+type Logged = (String, Vec<u8>);
+
 #[derive(Default)]
 struct Inner {
-    /// Label and client's random; the secret, and the server's random that was last seen then.
-    secrets: BTreeMap<(String, Vec<u8>), (Vec<u8>, [u8; 32])>,
+    /// The secret, and the server's random that was last seen then.
+    secrets: BTreeMap<Logged, (Vec<u8>, [u8; 32])>,
     server_random: [u8; 32],
 }
 

@@ -330,3 +330,30 @@ fn the_systems_roots_do_not_know_a_stranger() {
         }
     }
 }
+
+/// In a process of its own, whose environment names another root.
+#[cfg(all(feature = "system-trust", unix))]
+#[test]
+fn the_environment_adds_roots_only_where_it_is_heard() {
+    use std::process::Command;
+
+    const ROOT: &str = "OPENSCHANNEL_TEST_ROOT";
+    const NAME: &str = "credentials::tests::validation::the_environment_adds_roots_only_where_it_is_heard";
+    if let Some(root) = std::env::var_os(ROOT) {
+        let root = std::fs::read(root).unwrap();
+        let Trust::Roots(added) = Trust::roots_from_pem(&root).unwrap() else { panic!("roots") };
+        assert!(system_roots().contains(&added[0]));
+        assert!(!system_roots_without_environment().contains(&added[0]));
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("openschannel-root-{}.pem", std::process::id()));
+    let mut params = named("Root", &[]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(&file, params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", NAME]).env(ROOT, &file).env("SSL_CERT_FILE", &file);
+    let output = child.output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
