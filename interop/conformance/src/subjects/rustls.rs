@@ -111,7 +111,7 @@ impl Session {
             State::Blocked => BLOCKED,
             _ => 0,
         };
-        self.read_while_writing(amount, received)
+        self.read_while_writing(amount, voice, received)
     }
 
     fn shake_hands(&self) -> Result<(), End> {
@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    fn read_while_writing(&self, amount: usize, received: &mut u64) -> Result<Never, End> {
+    fn read_while_writing(&self, amount: usize, voice: &Voice, received: &mut u64) -> Result<Never, End> {
         thread::scope(|scope| {
             let writer = scope.spawn(move || {
                 for _ in 0..amount / PIECE {
@@ -138,6 +138,7 @@ impl Session {
             let end = loop {
                 let read = self.read(&mut data);
                 *received += data.len() as u64;
+                voice.received(*received);
                 data.clear();
                 if let Err(end) = read {
                     break end;
