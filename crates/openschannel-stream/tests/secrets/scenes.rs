@@ -21,7 +21,10 @@ pub(crate) struct Scene {
     pub(crate) known: Known,
 }
 
-pub(crate) const ALL: &[(&str, fn() -> Scene)] = &[
+/// Named, and made when it is its turn.
+pub(crate) type Play = (&'static str, fn() -> Scene);
+
+pub(crate) const ALL: &[Play] = &[
     ("driver", driver),
     ("blocking", blocking),
     ("blocking halves", blocking_halves),
@@ -222,7 +225,8 @@ fn with_tokio() -> Scene {
                 let server = openschannel_stream::tokio::TlsStream::from_driver(right, server);
                 client.write_all(&world.data).await.unwrap();
                 let (front, back) = world.data[..700].split_at(300);
-                client.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]).await.unwrap();
+                let taken = client.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]).await.unwrap();
+                assert_eq!(taken, 700);
                 client.flush().await.unwrap();
                 // As servers do: the stream moves into a task and through its states.
                 let mut server = Box::pin(async move {
