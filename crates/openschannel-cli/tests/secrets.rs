@@ -86,7 +86,7 @@ fn a_refused_identity_prints_no_secret() {
         (&["--pfx", &pfx, "--pass", &password, "--nonsense"], "--nonsense"),
         (&["--cert", &key, "--key", &key], "no CERTIFICATE section"),
         (&["--cert", &ca], "no PRIVATE KEY section"),
-        (&["--cert", &key, "--pass", &password], "--pfx"),
+        (&["--cert", &key, "--pass", &password], "no CERTIFICATE section"),
     ] {
         let output = run(&[&["serve", "--listen", "127.0.0.1:0", "--echo", "--json"], arguments].concat());
         assert!(!output.status.success(), "{arguments:?}");

@@ -114,6 +114,14 @@ fn driver() -> Scene {
             client.write(&world.data).unwrap();
             fill(&mut client, &mut server);
             drop((client, server));
+            // A buffer that grows for the next record while plaintext that was read still lies in it.
+            let (mut client, mut server) = world.drivers(protocols);
+            client.write(&world.data[..3_500]).unwrap();
+            client.write(&world.data[..16_384]).unwrap();
+            for len in [3_500, 16_384] {
+                fill(&mut client, &mut server);
+                server.consume(len);
+            }
             // Split with plaintext unread, and dropped as halves.
             let (mut client, mut server) = world.drivers(protocols);
             client.write(&world.data[..9_000]).unwrap();
