@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::{KeyLog, Protocols};
-use openschannel::{KeyUpdateRequest, Role};
+use openschannel::{KeyUpdateRequest, Role, TokenBuffer};
 use openschannel_stream::blocking::TlsStream;
 use openschannel_stream::{CloseBudget, Driver, Plaintext};
 
@@ -122,6 +122,13 @@ fn driver() -> Scene {
                 fill(&mut client, &mut server);
                 server.consume(len);
             }
+            // Data that cannot be encrypted: the context was closed behind the driver's back.
+            let (mut client, _server) = world.drivers(protocols);
+            client.write(&world.data[..100]).unwrap();
+            let send = client.context_mut().unwrap().send_half().unwrap();
+            send.shut_down(&mut TokenBuffer::allocate()).unwrap();
+            assert!(client.write(&world.data).is_err());
+            drop(client);
             // Split with plaintext unread, and dropped as halves.
             let (mut client, mut server) = world.drivers(protocols);
             client.write(&world.data[..9_000]).unwrap();
