@@ -200,7 +200,7 @@ impl Pfx {
     fn new(known: &mut Known) -> Self {
         use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
         let key = rcgen::KeyPair::from_pem(&CERTIFICATES.ecdsa.1).unwrap().serialize_der();
-        let [password, wrong] = [canary(24), canary(24)].map(|text| String::from_utf8(text).unwrap());
+        let [password, wrong] = [canary(70), canary(70)].map(|text| String::from_utf8(text).unwrap());
         known.add_p256("private key", &key);
         known.add("password", password.as_bytes());
         known.add("wrong password", wrong.as_bytes());
