@@ -22,7 +22,7 @@ use serde_json::Value;
 const DRIP: Duration = Duration::from_millis(20);
 
 /// When a server has not let go by then it will not.
-const FOR_EVER: Duration = Duration::from_secs(120);
+const FOR_EVER: Duration = Duration::from_secs(60);
 
 /// More than all buffers hold.
 const ENDLESS: u64 = 200 << 20;
@@ -95,15 +95,18 @@ fn silent_clients_hold_all_places_for_the_handshake_time_only() {
     let mut server =
         Served::start(&["--echo", "--max-connections", "2", "--handshake-time", "2", "--close-time", "0.1"]);
     let silent: Vec<_> = (0..2).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
-    let mut honest = server.client(Protocols::TLS1_3);
-    // Only now, and none of them ended itself.
-    for _ in &silent {
-        assert!(error_of(&server.next_line()).contains("handshake in time"));
+    // One behind the other, and more than there are places: each is given back.
+    for _ in 0..5 {
+        let mut honest = server.client(Protocols::TLS1_3);
+        honest.write_all(b"hello").unwrap();
+        honest.read_exact(&mut [0; 5]).unwrap();
+        honest.close(FOR_EVER).unwrap();
     }
-    honest.write_all(b"hello").unwrap();
-    honest.read_exact(&mut [0; 5]).unwrap();
-    honest.close(FOR_EVER).unwrap();
-    assert_eq!(server.next_line()["read_end"], "clean");
+    let lines: Vec<_> = (0..7).map(|_| server.next_line()).collect();
+    // Before the first of them was one let go that said nothing; the other may have been so at the same moment.
+    assert!(error_of(&lines[0]).contains("handshake in time"), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line["read_end"] == "clean").count(), 5, "{lines:?}");
+    drop(silent);
 }
 
 /// The head of a request byte by byte, and header fields without an end.

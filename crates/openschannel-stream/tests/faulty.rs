@@ -160,7 +160,9 @@ fn assert_same(sides: &[Side; 2], expected: &[Side; 2], what: impl Fn() -> Strin
 fn signals<S: Stream>() {
     at_every_call::<S>(|credentials, expected, role, at| {
         let interrupt = Fault::Error(ErrorKind::Interrupted);
-        let sides = converse::<S>(credentials, role, 0, |wire| wire.fault = Some((at, interrupt)));
+        let sides = converse::<S>(credentials, role, 0, |wire| {
+            (wire.fault, wire.holds_back) = (Some((at, interrupt)), true);
+        });
         assert!(of(role, &sides).0.struck.is_some());
         assert_same(&sides, expected, || format!("{role:?} interrupted at {at}"));
     });
@@ -169,6 +171,7 @@ fn signals<S: Stream>() {
         for role in ROLES {
             for chunk in [1, 7, usize::MAX] {
                 let sides = converse::<S>(&credentials, role, 0, |wire| {
+                    wire.holds_back = true;
                     (wire.chunk, wire.stumble, wire.stumble_with) =
                         (chunk, Stumble::Always, ErrorKind::Interrupted);
                 });
@@ -201,7 +204,9 @@ fn moments<S: Stream>() {
     let (mut same, mut handshakes, mut ends, mut closes) = (0, 0, 0, 0);
     at_every_call::<S>(|credentials, expected, role, at| {
         for fault in faults {
-            let sides = converse::<S>(credentials, role, 2, |wire| wire.fault = Some((at, fault)));
+            let sides = converse::<S>(credentials, role, 2, |wire| {
+                (wire.fault, wire.holds_back) = (Some((at, fault)), true);
+            });
             let (side, peer) = of(role, &sides);
             let (own, others) = of(role, expected);
             let about = || {
@@ -238,6 +243,40 @@ fn moments<S: Stream>() {
     });
     println!("{same} went on, {ends} ended reading, {handshakes} the handshake, {closes} the close");
     assert!(same > 50 && ends > 50 && handshakes > 10 && closes > 10);
+}
+
+/// Bytes that a write has taken are sent, and that the transport would not have them is told once, by whoever sends next.
+fn late_news<S: Stream>() {
+    for version in VERSIONS {
+        for telling in [Step::Write(1), Step::Flush, Step::CloseWrite] {
+            let credentials = quick_credentials(version);
+            let (client, server) = wires();
+            let ours = async {
+                let mut stream = S::over(client, driver(Role::Client, &credentials).0);
+                stream.handshake().await.unwrap();
+                let next = stream.wire().calls();
+                stream.wire().fault = Some((next, Fault::Error(ErrorKind::Other)));
+                assert_eq!(stream.write(b"said").await.unwrap(), 4);
+                assert!(stream.wire().struck.is_some_and(|struck| struck.call == Call::Write));
+                let told = match telling {
+                    Step::Flush => stream.flush().await,
+                    Step::CloseWrite => stream.close_write().await,
+                    _ => stream.write(b"not said").await.map(|_| ()),
+                };
+                assert_eq!(told.unwrap_err().kind(), ErrorKind::Other, "{version:?} {telling:?}");
+                stream.close_write().await.unwrap();
+            };
+            let theirs = async {
+                let mut stream = S::over(server, driver(Role::Server, &credentials).0);
+                stream.handshake().await.unwrap();
+                let mut buffer = [0; 100];
+                assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
+                assert_eq!(buffer[..4], *b"said");
+                assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+            };
+            run_both(ours, theirs);
+        }
+    }
 }
 
 /// The connection is gone at a call, and says so in its own way.
@@ -281,7 +320,7 @@ fn ends<S: Stream>() {
 /// What an error says went wrong with the transport, through what is wrapped around it.
 fn cause(error: &io::Error) -> ErrorKind {
     let inner = error.get_ref().and_then(std::error::Error::source);
-    inner.and_then(|source| source.downcast_ref::<io::Error>()).map_or(error.kind(), io::Error::kind)
+    inner.and_then(|source| source.downcast_ref::<io::Error>()).map_or_else(|| error.kind(), io::Error::kind)
 }
 
 macro_rules! kinds {
@@ -302,6 +341,11 @@ macro_rules! kinds {
             #[test]
             fn after_a_failure_at_any_call_nothing_is_lost_or_doubled() {
                 moments::<$stream>();
+            }
+
+            #[test]
+            fn what_failed_behind_a_write_is_told_by_the_next_call() {
+                late_news::<$stream>();
             }
 
             #[test]

@@ -3,8 +3,11 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use common::*;
-use openschannel::credentials::{InboundCredentials, OutboundCredentials, PostHandshake, Protocols};
+use openschannel::credentials::{Clock, InboundCredentials, OutboundCredentials, PostHandshake, Protocols};
 use openschannel::status::{ErrorStatus, SuccessStatus};
 use openschannel::{ContextOptions, KeyUpdateRequest, SecurityContext, TokenBuffer};
 
@@ -143,4 +146,36 @@ fn halves_part_and_meet_again() {
     let (server_send, _receive) = server.split().unwrap();
     let close_notify = server_send.close().unwrap();
     assert_eq!(decrypt(&mut client, &close_notify).unwrap().0.status, SuccessStatus::ContextExpired);
+}
+
+/// A clock that stands still, at a whole second.
+#[derive(Debug)]
+struct Standing(SystemTime);
+
+impl Clock for Standing {
+    fn now(&self) -> SystemTime {
+        self.0
+    }
+}
+
+/// RFC 9846 section 4.7.1: a lifetime of zero says that the ticket is to be dropped at once. In TLS 1.2 it says nothing (RFC 5077
+/// section 3.3).
+#[test]
+fn a_ticket_without_a_life_is_not_kept() {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let clock = Arc::new(Standing(UNIX_EPOCH + Duration::from_secs(since)));
+    for (version, lifespan, resumes) in [
+        (Protocols::TLS1_3, Duration::from_secs(1), true),
+        (Protocols::TLS1_3, Duration::from_millis(999), false),
+        (Protocols::TLS1_2, Duration::from_millis(999), true),
+    ] {
+        let outbound = outbound().protocols(version).clock(clock.clone()).acquire().unwrap();
+        let inbound = inbound().clock(clock.clone()).session_lifespan(lifespan).acquire().unwrap();
+        for again in [false, true] {
+            let mut pair = establish(&outbound, &inbound);
+            pair.settle();
+            let resumed = pair.client.attributes().unwrap().session_info().resumed;
+            assert_eq!(resumed, again && resumes, "{version:?} {lifespan:?}");
+        }
+    }
 }

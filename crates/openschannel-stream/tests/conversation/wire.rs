@@ -31,6 +31,9 @@ pub struct Wire {
     /// Most bytes that can be under way.
     pub capacity: usize,
     pub stumble: Stumble,
+    /// Whether what is written goes out with the next flush only.
+    pub holds_back: bool,
+    held: Vec<u8>,
     /// What a stumble says.
     pub stumble_with: ErrorKind,
     /// The call that meets a fault.
@@ -91,6 +94,8 @@ pub fn wires() -> (Wire, Wire) {
         chunk: usize::MAX,
         capacity: usize::MAX,
         stumble: Stumble::Never,
+        holds_back: false,
+        held: Vec::new(),
         stumble_with: ErrorKind::WouldBlock,
         fault: None,
         struck: None,
@@ -212,13 +217,21 @@ impl Write for Wire {
         if n == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        outbox.under_way.extend(&buf[..n]);
-        outbox.sent += n;
+        if self.holds_back {
+            self.held.extend(&buf[..n]);
+        } else {
+            outbox.under_way.extend(&buf[..n]);
+            outbox.sent += n;
+        }
         Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.call(Call::Flush)
+        self.call(Call::Flush)?;
+        let mut outbox = self.outbox.lock().unwrap();
+        outbox.sent += self.held.len();
+        outbox.under_way.extend(self.held.drain(..));
+        Ok(())
     }
 }
 

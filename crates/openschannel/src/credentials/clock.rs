@@ -58,6 +58,10 @@ pub(super) mod tests {
         pub(crate) fn advance(&self, by: Duration) {
             *self.0.lock().unwrap() += by;
         }
+
+        pub(crate) fn set(&self, time: SystemTime) {
+            *self.0.lock().unwrap() = time;
+        }
     }
 
     impl Clock for ManualClock {
