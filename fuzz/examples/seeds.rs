@@ -37,9 +37,35 @@ fn main() -> io::Result<()> {
             put(target, &format!("calls-{number}"), &noise(number, CALL_SEED_LEN))?;
         }
     }
+    control_tokens(&put)?;
     flights(&put)?;
     files(&put)?;
     texts(&put)
+}
+
+/// Payloads: the state, then for each a byte with its length and whether the token call follows.
+fn control_tokens(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let payload = |words: &[u32]| {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        [&[u8::try_from(bytes.len()).unwrap() << 1 | 1], &bytes[..]].concat()
+    };
+    let (shutdown, renegotiate) = (payload(&[1]), payload(&[0]));
+    let (warning, fatal) = (payload(&[2, 1, 90]), payload(&[2, 2, 40]));
+    let (session, unknown) = (payload(&[3, 2]), payload(&[7, 0, 0]));
+    for state in 0..8_u8 {
+        put("control_tokens", &format!("shutdown-{state}"), &[&[state], &shutdown[..], &shutdown].concat())?;
+        put(
+            "control_tokens",
+            &format!("alerts-{state}"),
+            &[&[state], &warning[..], &fatal, &shutdown].concat(),
+        )?;
+        put(
+            "control_tokens",
+            &format!("others-{state}"),
+            &[&[state], &session[..], &unknown, &renegotiate].concat(),
+        )?;
+    }
+    Ok(())
 }
 
 /// Recorded flights: the setting, the mode, two bytes for the size of a piece, the flight.
@@ -116,6 +142,23 @@ fn texts(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
     ];
     for (index, text) in requests.iter().enumerate() {
         put("http_request", &format!("request-{index}"), &[&[40], text.as_bytes()].concat())?;
+    }
+    // How the client ends, the bytes of a record, and requests that follow each other.
+    let sites = [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\nHEAD /b%20c/ HTTP/1.1\r\nHost: a\r\n\r\nGET /empty HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /",
+        "GET /a.txt HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+        "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /../secret HTTP/1.0\r\n\r\n",
+        "GET /link HTTP/1.1\r\nHost: a\r\n\r\nGET /no-index/ HTTP/1.1\r\nHost: a\r\n\r\nGET /%2e%2e/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ];
+    for (index, text) in sites.iter().enumerate() {
+        let number = u8::try_from(index).unwrap();
+        put(
+            "http_server",
+            &format!("requests-{index}"),
+            &[&[number, 90 * (index as u8 % 2) + 9], text.as_bytes()].concat(),
+        )?;
     }
     let responses = [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",

@@ -19,6 +19,7 @@ mod wire;
 
 pub mod certificates;
 pub mod connection;
+pub mod control;
 pub mod handshake;
 pub mod identities;
 pub mod random;

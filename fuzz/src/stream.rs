@@ -86,6 +86,21 @@ pub fn stream(data: &[u8]) {
     finish(&mut ends);
 }
 
+/// A client and a server behind their handshake, in TLS 1.3.
+#[must_use]
+pub fn connected() -> (Driver, Driver) {
+    let (outbound, inbound) = &CREDENTIALS[0];
+    let options = ContextOptions::default();
+    let mut ends = [
+        End::new(Driver::client(outbound, Some(NAME), &options).unwrap()),
+        End::new(Driver::server(inbound, &options)),
+    ];
+    settle(&mut ends);
+    let [client, server] = ends.map(|end| end.driver.unwrap());
+    assert!(client.is_established() && server.is_established());
+    (client, server)
+}
+
 impl End {
     fn new(driver: Driver) -> Self {
         Self {

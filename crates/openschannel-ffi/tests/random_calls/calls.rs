@@ -14,6 +14,11 @@ use crate::random::Random;
 /// Room for the longest structure of the interface: SecPkgContext_CipherInfo has 680 bytes.
 const STRUCTURE: usize = 1024;
 
+/// The types of control tokens (section 1.3).
+const SCHANNEL_SHUTDOWN: u32 = 1;
+const SCHANNEL_ALERT: u32 = 2;
+const SCHANNEL_SESSION: u32 = 3;
+
 #[derive(Debug)]
 pub(crate) struct World {
     arena: Arena,
@@ -23,7 +28,7 @@ pub(crate) struct World {
     invented: Vec<SecHandle>,
     /// The handle of the call at hand, outside of what calls write to.
     kept: Box<[SecHandle; 2]>,
-    /// Records and tokens seen, to be handed in again.
+    /// Records and tokens as they may be seen, and control tokens.
     seen: Vec<Vec<u8>>,
     package: Vec<u16>,
     target: Vec<u16>,
@@ -49,7 +54,14 @@ impl World {
             handles: vec![pair::acquire(false, 0), pair::acquire(true, 0)],
             invented,
             kept: Box::new([SecHandle { lower: 0, upper: 0 }; 2]),
-            seen: vec![vec![0x16, 3, 1, 0, 4, 1, 0, 0, 0], vec![0x15, 3, 3, 0, 2, 1, 0], vec![0; 5]],
+            seen: vec![
+                vec![0x16, 3, 1, 0, 4, 1, 0, 0, 0],
+                vec![0x15, 3, 3, 0, 2, 1, 0],
+                vec![0; 5],
+                words(&[SCHANNEL_SHUTDOWN]),
+                words(&[SCHANNEL_ALERT, 2, 40]),
+                words(&[SCHANNEL_SESSION, 1]),
+            ],
             package: "Schannel\0".encode_utf16().collect(),
             target: "localhost\0".encode_utf16().collect(),
             label: b"EXPORTER-of-a-test\0".to_vec(),
@@ -352,8 +364,7 @@ impl World {
             0 => (null_mut(), 0),
             1 => (null_mut(), random.word() % 2000),
             2 => {
-                let record = random.pick(&[0, 1, 2]);
-                let bytes = self.seen[record].clone();
+                let bytes = self.seen[random.below(self.seen.len())].clone();
                 let place = self.arena.place(random, bytes.len());
                 // SAFETY: in the arena, with room for the bytes.
                 unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
@@ -367,4 +378,9 @@ impl World {
             }
         }
     }
+}
+
+/// As C lays out a structure of DWORDs.
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }

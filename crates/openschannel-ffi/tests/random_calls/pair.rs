@@ -178,9 +178,16 @@ impl Pair {
             to.input.extend(wire);
             assert_eq!(to.decrypt_all(), (Vec::new(), CONTEXT_EXPIRED));
         }
+        self.give_back();
+    }
+
+    /// What was made so far.
+    pub(crate) fn give_back(self) {
         for side in &self.sides {
-            // SAFETY: a handle of ours.
-            assert_eq!(unsafe { DeleteSecurityContext(&raw const *side.context.as_ref().unwrap()) }, OK);
+            if let Some(context) = &side.context {
+                // SAFETY: a handle of ours.
+                assert_eq!(unsafe { DeleteSecurityContext(&raw const *context) }, OK);
+            }
             // SAFETY: a handle of ours.
             assert_eq!(unsafe { FreeCredentialsHandle(&raw const side.credential) }, OK);
         }
@@ -202,7 +209,8 @@ impl Side {
         other.input.extend(token);
     }
 
-    fn token_call(&mut self, input: &[u8]) -> (i32, Vec<u8>, usize) {
+    /// The side's own token call: its status, the token, and how much of the input is left.
+    pub(crate) fn token_call(&mut self, input: &[u8]) -> (i32, Vec<u8>, usize) {
         let mut input = input.to_vec();
         let mut inputs = [buffer(buffer_type::TOKEN, &mut input), empty()];
         let mut outputs = [SecBuffer { buffer_type: buffer_type::TOKEN, ..empty() }];

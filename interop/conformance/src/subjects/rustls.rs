@@ -111,7 +111,7 @@ impl Session {
             State::Blocked => BLOCKED,
             _ => 0,
         };
-        self.read_while_writing(amount, received)
+        self.read_while_writing(amount, voice, received)
     }
 
     fn shake_hands(&self) -> Result<(), End> {
@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    fn read_while_writing(&self, amount: usize, received: &mut u64) -> Result<Never, End> {
+    fn read_while_writing(&self, amount: usize, voice: &Voice, received: &mut u64) -> Result<Never, End> {
         thread::scope(|scope| {
             let writer = scope.spawn(move || {
                 for _ in 0..amount / PIECE {
@@ -138,6 +138,7 @@ impl Session {
             let end = loop {
                 let read = self.read(&mut data);
                 *received += data.len() as u64;
+                voice.received(*received);
                 data.clear();
                 if let Err(end) = read {
                     break end;
@@ -162,18 +163,20 @@ impl Session {
             let mut buffer = [0; PIECE];
             let read = self.lock().reader().read(&mut buffer);
             match read {
-                Ok(n) if n > 0 => {
+                Ok(0) => return Err(End::Closed),
+                Ok(n) => {
                     data.extend_from_slice(&buffer[..n]);
                     return Ok(());
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => match self.met().take() {
-                    // Data before it counts, and has been taken by now.
-                    Some(end) => return Err(end),
-                    None => *self.met() = self.fill().err(),
-                },
-                Ok(_) => return Err(End::Closed),
-                Err(_) => return Err(End::Truncated),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(End::Truncated),
+                Err(_) => {}
             }
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            // Data before it counts, and has been taken by now.
+            if let Some(end) = met.take() {
+                return Err(end);
+            }
+            *met = self.fill().err();
         }
     }
 
@@ -214,10 +217,6 @@ impl Session {
         }
         drop(connection);
         (&self.socket).write_all(&out).map_err(End::Socket)
-    }
-
-    fn met(&self) -> MutexGuard<'_, Option<End>> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
