@@ -91,7 +91,7 @@ fn a_handshake_has_an_end_however_it_dribbles() {
         });
         if dribbles {
             // A record of which every byte comes long before the time is over, and all of them long after.
-            let record = [&[22, 3, 1, 0x40, 0][..], &[0; 0x4000]].concat();
+            let record = [&[22, 3, 1, 4, 0][..], &[0; 1024]].concat();
             socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
             let sent = record.iter().take_while(|byte| {
                 let waits =
