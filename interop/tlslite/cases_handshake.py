@@ -2,6 +2,7 @@
 
 from model import BOTH_ROLES, BOTH_VERSIONS, MESSAGES, TLS12, TLS13, Case, Expectation, goes_on, refused
 from wire import DATA, HANDSHAKE, RETRY_RANDOM
+from cases_alerts import IN_THE_CLEAR
 from cases_closing import flipped
 
 KEY_CHANGE = {("client", TLS12): ["Finished"], ("client", TLS13): ["ClientHello", "Finished"],
@@ -90,8 +91,11 @@ def order(role, version):
             yield Case(f"handshake/instead:{name} nothing", role, version, {f"instead:{name}": lambda peer: None}, refused(10), why)
     for name in messages(role, version):
         if name != "Finished":
+            # In TLS 1.3 both hellos are in the clear, and nothing behind the second is.
+            clear = version == TLS13 and name in ("ClientHello", "ServerHello")
             yield Case(f"handshake/after:{name} once more", role, version, {
-                f"after:{name}": lambda peer: peer.send(peer.seal(HANDSHAKE, peer.message))}, refused(10), why)
+                f"after:{name}": lambda peer: peer.send(peer.seal(HANDSHAKE, peer.message))}, refused(20 if clear else 10), why,
+                accepted=IN_THE_CLEAR if clear else "")
 
 
 def contents(role, version):
@@ -101,8 +105,8 @@ def contents(role, version):
         "instead:Finished": lambda peer: peer.send(flipped(peer.seal(HANDSHAKE, peer.message)))}, refused(20),
         "RFC 9846 5.2, RFC 5246 6.2.3.3: bad_record_mac")
     yield Case("handshake/instead:Finished in the clear", role, version, {
-        "instead:Finished": lambda peer: peer.send(peer.plain(HANDSHAKE, peer.message))}, refused(10 if version == TLS13 else 20),
-        "RFC 9846 5: unexpected_message; in TLS 1.2 it does not open")
+        "instead:Finished": lambda peer: peer.send(peer.plain(HANDSHAKE, peer.message))}, refused(20),
+        "RFC 9846 5: unexpected_message; in TLS 1.2 it does not open", accepted=IN_THE_CLEAR if version == TLS13 else "")
     yield Case("handshake/instead:Finished data in its place", role, version, {
         "instead:Finished": lambda peer: peer.send(peer.seal(DATA, b"too early"))}, refused(10), "RFC 9846 5: data before Finished")
     if role == "server":

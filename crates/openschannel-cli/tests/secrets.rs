@@ -80,17 +80,18 @@ fn a_refused_identity_prints_no_secret() {
     let wrong = String::from_utf8(canary(20)).unwrap();
     known.add("wrong password", wrong.as_bytes());
     let key = directory.path().join("key.pem").display().to_string();
-    for arguments in [
-        &["--pfx", &pfx, "--pass", &wrong][..],
-        &["--pfx", &ca, "--pass", &password],
-        &["--pfx", &pfx, "--pass", &password, "--nonsense"],
-        &["--cert", &key, "--key", &key],
-        &["--cert", &key, "--pass", &password],
+    for (arguments, refusal) in [
+        (&["--pfx", &pfx, "--pass", &wrong][..], "password"),
+        (&["--pfx", &ca, "--pass", &password], "PKCS #12 file"),
+        (&["--pfx", &pfx, "--pass", &password, "--nonsense"], "--nonsense"),
+        (&["--cert", &key, "--key", &key], "no CERTIFICATE section"),
+        (&["--cert", &ca], "no PRIVATE KEY section"),
+        (&["--cert", &key, "--pass", &password], "no CERTIFICATE section"),
     ] {
-        let output = run(&[&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat());
+        let output = run(&[&["serve", "--listen", "127.0.0.1:0", "--echo", "--json"], arguments].concat());
         assert!(!output.status.success(), "{arguments:?}");
         let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-        assert!(!printed.is_empty());
+        assert!(printed.contains(refusal), "{arguments:?}: {printed}");
         assert_holds_none(&printed, &known);
     }
 }

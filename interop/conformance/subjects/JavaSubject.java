@@ -63,7 +63,7 @@ public final class JavaSubject {
     private static void converse(SSLSocket socket, String state) throws IOException {
         InputStream in = socket.getInputStream();
         socket.startHandshake();
-        if (socket.isInputShutdown()) {
+        if (hasEnded(socket)) {
             // It returned although the peer has canceled. What came of that a read tells.
             read(in);
         }
@@ -87,6 +87,16 @@ public final class JavaSubject {
             writer = start(() -> write(socket, AMOUNTS.get(state)));
         }
         read(in);
+    }
+
+    /** Neither {@code isInputShutdown} nor the session tells that the peer has closed, but this call fails then. */
+    private static boolean hasEnded(SSLSocket socket) {
+        try {
+            socket.getInputStream();
+            return false;
+        } catch (IOException alreadyShutDown) {
+            return true;
+        }
     }
 
     private static void write(SSLSocket socket, int amount) {

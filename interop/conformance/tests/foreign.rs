@@ -49,7 +49,9 @@ fn java_as_it_comes_takes_every_cut_for_an_end() {
     let files = Files::new();
     for (end, role) in [(End::Fin, Role::Client), (End::FinInside, Role::Server)] {
         let cell = Cell { end, state: State::Idle, version: Version::Tls13, role };
-        let Outcome::Played(played) = play(&JAVA_AS_IT_COMES, cell, &files, PATIENCE) else { panic!("{cell}") };
+        let Outcome::Played(played) = play(&JAVA_AS_IT_COMES, cell, &files, PATIENCE) else {
+            panic!("{cell}")
+        };
         assert_eq!(played.verdict.word, Word::Closed, "{cell}");
     }
 }

@@ -111,7 +111,7 @@ impl World {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = made.signing_key.serialize_der();
         known.add_p256("private key", &key);
-        let [password, wrong] = [canary(30), canary(30)].map(|text| String::from_utf8(text).unwrap());
+        let [password, wrong] = [canary(70), canary(70)].map(|text| String::from_utf8(text).unwrap());
         known.add("password", password.as_bytes());
         known.add("wrong password", wrong.as_bytes());
         let ticket_key = canary(64);

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use openschannel::TransportEnd;
 use openschannel_stream::blocking::Transport;
+use openschannel_stream::{SplitError, SplitTransport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// One direction.
@@ -44,7 +46,10 @@ pub struct Wire {
     calls: usize,
     /// Whether the last call of a kind was one that stumbled.
     stumbled: [bool; 4],
-    reset_told: bool,
+    /// To either half.
+    reset_told: Arc<AtomicBool>,
+    /// Of a wire in halves; the direction's end is the other half's to say.
+    is_reader: bool,
     timeouts: [Option<Duration>; 2],
 }
 
@@ -101,7 +106,8 @@ pub fn wires() -> (Wire, Wire) {
         struck: None,
         calls: 0,
         stumbled: [false; 4],
-        reset_told: false,
+        reset_told: Arc::default(),
+        is_reader: false,
         timeouts: [None; 2],
     };
     (wire(&down, &up), wire(&up, &down))
@@ -157,7 +163,7 @@ impl Wire {
                 inbox.cut.get_or_insert((left, TransportEnd::Reset));
                 let sent = outbox.sent;
                 outbox.cut.get_or_insert((sent, TransportEnd::Reset));
-                self.reset_told = true;
+                self.reset_told.store(true, Relaxed);
                 kind.into()
             }
         }
@@ -165,7 +171,7 @@ impl Wire {
 
     /// As the kernel does it: a reset is told once, to whoever asks first.
     fn tell_reset(&mut self, afterwards: io::Result<usize>) -> io::Result<usize> {
-        if self.reset_told { afterwards } else { Err(ErrorKind::ConnectionReset.into()) }
+        if self.reset_told.load(Relaxed) { afterwards } else { Err(ErrorKind::ConnectionReset.into()) }
     }
 }
 
@@ -180,7 +186,7 @@ impl Read for Wire {
             (0, Some((at, TransportEnd::Reset))) if at == inbox.delivered => {
                 drop(inbox);
                 let told = self.tell_reset(Ok(0));
-                self.reset_told = true;
+                self.reset_told.store(true, Relaxed);
                 told
             }
             (0, Some((at, TransportEnd::Eof))) if at == inbox.delivered => Ok(0),
@@ -207,7 +213,7 @@ impl Write for Wire {
         if inbox.cut.is_some_and(|(at, end)| end == TransportEnd::Reset && inbox.sent >= at) {
             drop(inbox);
             let told = self.tell_reset(Err(ErrorKind::BrokenPipe.into()));
-            self.reset_told = true;
+            self.reset_told.store(true, Relaxed);
             return told;
         }
         let mut outbox = self.outbox.lock().unwrap();
@@ -263,10 +269,34 @@ impl Transport for Wire {
     }
 }
 
+/// Each half counts its own calls.
+impl SplitTransport for Wire {
+    type ReadHalf = Self;
+    type WriteHalf = Self;
+
+    fn split(self) -> Result<(Self, Self), SplitError<Self>> {
+        let read = Self {
+            inbox: self.inbox.clone(),
+            outbox: self.outbox.clone(),
+            held: Vec::new(),
+            reset_told: self.reset_told.clone(),
+            is_reader: true,
+            ..self
+        };
+        Ok((read, self))
+    }
+
+    fn reunite(_read: Self, write: Self) -> Result<Self, (Self, Self)> {
+        Ok(write)
+    }
+}
+
 /// A closed socket says so to the other end.
 impl Drop for Wire {
     fn drop(&mut self) {
-        if let Ok(mut outbox) = self.outbox.lock() {
+        if let Ok(mut outbox) = self.outbox.lock()
+            && !self.is_reader
+        {
             outbox.finished = true;
         }
     }

@@ -16,6 +16,7 @@ use std::io::Write as _;
 /// The engine's part is the provider's test: handshakes are not watched here.
 #[test]
 fn no_plaintext_is_freed_unwiped() {
+    let _alone = text::one_at_a_time();
     for (name, scene) in scenes::ALL {
         let scenes::Scene { freed, known } = scene();
         assert!(freed.blocks() > 0, "{name}");
@@ -33,6 +34,7 @@ fn no_plaintext_is_freed_unwiped() {
 
 #[test]
 fn no_text_shows_a_secret() {
+    let _alone = text::one_at_a_time();
     let (text, known) = scenes::shown();
     let found = text.find(&known);
     assert!(found.is_empty(), "{}", found.join("\n"));
@@ -42,6 +44,7 @@ fn no_text_shows_a_secret() {
 /// The sending side takes memory once for each time it runs empty, the receiving side once in all.
 #[test]
 fn data_takes_no_more_memory_than_its_buffers() {
+    let _alone = text::one_at_a_time();
     const BURSTS: usize = 32;
     let requests = scenes::requests_of_bursts(BURSTS);
     assert!(requests.sending <= BURSTS, "{} for {BURSTS} bursts sent", requests.sending);

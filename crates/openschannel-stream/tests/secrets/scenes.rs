@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::{KeyLog, Protocols};
-use openschannel::{KeyUpdateRequest, Role};
+use openschannel::{KeyUpdateRequest, Role, TokenBuffer};
 use openschannel_stream::blocking::TlsStream;
 use openschannel_stream::{CloseBudget, Driver, Plaintext};
 
@@ -21,7 +21,10 @@ pub(crate) struct Scene {
     pub(crate) known: Known,
 }
 
-pub(crate) const ALL: &[(&str, fn() -> Scene)] = &[
+/// Named, and made when it is its turn.
+pub(crate) type Play = (&'static str, fn() -> Scene);
+
+pub(crate) const ALL: &[Play] = &[
     ("driver", driver),
     ("blocking", blocking),
     ("blocking halves", blocking_halves),
@@ -111,6 +114,21 @@ fn driver() -> Scene {
             client.write(&world.data).unwrap();
             fill(&mut client, &mut server);
             drop((client, server));
+            // A buffer that grows for the next record while plaintext that was read still lies in it.
+            let (mut client, mut server) = world.drivers(protocols);
+            client.write(&world.data[..3_500]).unwrap();
+            client.write(&world.data[..16_384]).unwrap();
+            for len in [3_500, 16_384] {
+                fill(&mut client, &mut server);
+                server.consume(len);
+            }
+            // Data that cannot be encrypted: the context was closed behind the driver's back.
+            let (mut client, _server) = world.drivers(protocols);
+            client.write(&world.data[..100]).unwrap();
+            let send = client.context_mut().unwrap().send_half().unwrap();
+            send.shut_down(&mut TokenBuffer::allocate()).unwrap();
+            assert!(client.write(&world.data).is_err());
+            drop(client);
             // Split with plaintext unread, and dropped as halves.
             let (mut client, mut server) = world.drivers(protocols);
             client.write(&world.data[..9_000]).unwrap();
@@ -222,7 +240,8 @@ fn with_tokio() -> Scene {
                 let server = openschannel_stream::tokio::TlsStream::from_driver(right, server);
                 client.write_all(&world.data).await.unwrap();
                 let (front, back) = world.data[..700].split_at(300);
-                client.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]).await.unwrap();
+                let taken = client.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]).await.unwrap();
+                assert_eq!(taken, 700);
                 client.flush().await.unwrap();
                 // As servers do: the stream moves into a task and through its states.
                 let mut server = Box::pin(async move {

@@ -244,7 +244,7 @@ impl Handshake {
                         }
                     },
                     Seen::MalformedAlert => return Err(self.refuse(LocalFailure::DecodeError)),
-                    Seen::OutOfPlace => return Err(self.refuse(LocalFailure::UnexpectedMessage)),
+                    Seen::Empty => return Err(self.refuse(LocalFailure::UnexpectedMessage)),
                     Seen::Downgrade => return Err(self.refuse(LocalFailure::DowngradeSentinel)),
                     Seen::Fallback => return Err(self.refuse(LocalFailure::InappropriateFallback)),
                 }

@@ -26,9 +26,8 @@ pub(super) enum Seen {
     Alert { alert: Alert, is_sealed: bool },
     /// An alert that is not two bytes long.
     MalformedAlert,
-    /// What has no place at this moment, whatever the engine makes of it: in the clear where it should be sealed, or an empty handshake
-    /// record under keys (RFC 8446 section 5.4).
-    OutOfPlace,
+    /// A handshake record under keys with nothing in it (RFC 8446 section 5.4), which the engine would pass over.
+    Empty,
     /// A ClientHello that fell back below what this server speaks (RFC 7507).
     Fallback,
     /// A ServerHello of TLS 1.2 whose random says that the server could have done better (RFC 8446 section 4.1.3).
@@ -116,14 +115,13 @@ impl Watch {
             }
             ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
             ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
-            // Once the peer has shown that it has the keys, an alert without them is somebody else's.
-            ContentType::ALERT if self.opened > 0 => Seen::OutOfPlace,
+            // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
+            ContentType::ALERT if self.opened > 0 => Seen::Handshake,
             ContentType::ALERT => seen_alert(fragment, false),
             _ if self.peer_protects() => {
                 self.keep_first_finished(Writer::Peer, record, self.opened);
                 self.peek(record, secrets, suite)
             }
-            ContentType::HANDSHAKE if self.is_behind_tls13_hello() => Seen::OutOfPlace,
             _ => self.handshake_content(fragment),
         }
     }
@@ -235,11 +233,6 @@ impl Watch {
         self.peer_changed_cipher && self.server_hello.as_ref().is_some_and(|hello| !hello.is_tls13)
     }
 
-    /// Whether everything of the peer's but ChangeCipherSpec is sealed from now on, as TLS 1.3 has it behind the ServerHello.
-    fn is_behind_tls13_hello(&self) -> bool {
-        self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13 && !hello.is_retry())
-    }
-
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
     fn peek(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Seen {
         if self.opener.is_none() {
@@ -252,7 +245,7 @@ impl Watch {
         self.opened += 1;
         let content = copy.get(opened.content).unwrap_or_default();
         match opened.content_type {
-            ContentType::HANDSHAKE if content.is_empty() => Seen::OutOfPlace,
+            ContentType::HANDSHAKE if content.is_empty() => Seen::Empty,
             ContentType::ALERT => seen_alert(content, true),
             ContentType::HANDSHAKE => self.handshake_content(content),
             _ => Seen::Handshake,

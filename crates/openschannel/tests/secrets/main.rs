@@ -14,6 +14,7 @@ use std::io::Write as _;
 /// Zero finds mean something only where finds can be made.
 #[test]
 fn what_is_freed_unwiped_is_found() {
+    let _alone = text::one_at_a_time();
     let mut known = known::Known::default();
     let secret = known::canary(40);
     known.add("secret", &secret);
@@ -38,6 +39,7 @@ fn what_is_freed_unwiped_is_found() {
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "needs the function names of a debug build")]
 fn no_secret_of_ours_is_freed_unwiped() {
+    let _alone = text::one_at_a_time();
     let mut ours = Vec::new();
     let mut seen = theirs::Seen::default();
     let mut searched = [0, 0];
@@ -59,6 +61,7 @@ fn no_secret_of_ours_is_freed_unwiped() {
 /// What programs write into their logs: everything public, in many states, and all that is traced meanwhile.
 #[test]
 fn no_text_shows_a_secret() {
+    let _alone = text::one_at_a_time();
     let (text, known) = scenes::shown();
     let found = text.find(&known);
     writeln!(std::io::stderr(), "searched {} bytes of text for {} secrets", text.len(), known.len()).ok();
@@ -68,6 +71,7 @@ fn no_text_shows_a_secret() {
 /// As above: what is there is found, in whatever way it is written.
 #[test]
 fn what_is_shown_is_found() {
+    let _alone = text::one_at_a_time();
     let mut known = known::Known::default();
     let secret = known::canary(40);
     known.add("secret", &secret);

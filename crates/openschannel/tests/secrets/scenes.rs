@@ -24,7 +24,10 @@ pub(crate) struct Scene {
     pub(crate) known: Known,
 }
 
-pub(crate) const ALL: &[(&str, fn() -> Scene)] = &[
+/// Named, and made when it is its turn.
+pub(crate) type Play = (&'static str, fn() -> Scene);
+
+pub(crate) const ALL: &[Play] = &[
     ("connections", connections),
     ("given up", given_up),
     ("compatible mode", compatible),
@@ -197,7 +200,7 @@ impl Pfx {
     fn new(known: &mut Known) -> Self {
         use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
         let key = rcgen::KeyPair::from_pem(&CERTIFICATES.ecdsa.1).unwrap().serialize_der();
-        let [password, wrong] = [canary(24), canary(24)].map(|text| String::from_utf8(text).unwrap());
+        let [password, wrong] = [canary(70), canary(70)].map(|text| String::from_utf8(text).unwrap());
         known.add_p256("private key", &key);
         known.add("password", password.as_bytes());
         known.add("wrong password", wrong.as_bytes());
@@ -245,7 +248,7 @@ pub(crate) fn shown() -> (Text, Known) {
             let (outbound, inbound) = (client.acquire().unwrap(), server.acquire().unwrap());
             if tickets {
                 let key = TicketKey::new([1; 16], &ticket_key).unwrap();
-                inbound.set_ticket_keys(&[key.clone()]).unwrap();
+                inbound.set_ticket_keys(std::slice::from_ref(&key)).unwrap();
                 text.show(&key);
             }
             for _ in 0..2 {
@@ -394,7 +397,7 @@ impl World {
                 true => pair.to_server = told,
                 false => pair.to_client = told,
             }
-            if done.is_err() {
+            if let Err(error) = done {
                 let (context, wire) = match to_client {
                     true => (&mut pair.server, &mut pair.to_server),
                     false => (&mut pair.client, &mut pair.to_client),
@@ -404,7 +407,7 @@ impl World {
                 } else {
                     token_call(context, wire, &mut TokenBuffer::allocate()).map(drop)
                 };
-                self.errors.extend([done.unwrap_err(), heard.unwrap_err()]);
+                self.errors.extend([error, heard.unwrap_err()]);
                 return;
             }
         }
@@ -448,8 +451,8 @@ impl World {
         let sealed = send.encrypt_contiguous(&mut self.buffer, self.data.len()).unwrap();
         self.buffer[sealed - 1] ^= 1;
         pair.server.decrypt_message(&mut self.buffer[..sealed]).unwrap_err();
-        let record = control(&mut pair.server, ControlToken::Shutdown);
-        pair.client.decrypt_message(&mut record.clone()).unwrap_err();
+        let mut record = control(&mut pair.server, ControlToken::Shutdown);
+        pair.client.decrypt_message(&mut record).unwrap_err();
     }
 
     /// The same keying material on every connection would be found by chance only: the last one's is searched for.

@@ -1,7 +1,7 @@
 //! Everything that can be shown as text, and everything that is traced, in one long string.
 
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -39,6 +39,13 @@ impl Text {
         });
         found.collect()
     }
+}
+
+/// To be held by every test of a program in which one listens to traces: where there is a single listener, what is traced first on another
+/// thread is never told to it.
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Subscriber for Text {

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::heap::Found;
+use super::known::Form;
 
 struct Exception {
+    form: Form,
     /// In the secret's name.
     secrets: &'static [&'static str],
     /// One of them freed the block.
@@ -31,24 +33,28 @@ const ALL: &[&str] = &[
 
 const THEIRS: &[Exception] = &[
     Exception {
+        form: Form::Raw,
         secrets: TLS12,
         functions: &["rustls::client::tls12::Expect", "rustls::server::tls12::Expect"],
         why: "rustls moves its states, and the master secret in them, out of their boxes",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: TLS13,
         functions: &["rustls::client::tls13::Expect", "rustls::server::tls13::Expect"],
         why: "rustls moves its states, and the key schedule in them, out of their boxes",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: TLS12,
         functions: &["ConnectionSecrets::extract_secrets", "ConnectionSecrets::make_cipher_pair"],
         why: "rustls derives the key block of TLS 1.2 in a vector",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: TLS12,
         functions: &[
             "ServerSessionValue as rustls::msgs::codec::Codec>::encode",
@@ -60,6 +66,7 @@ const THEIRS: &[Exception] = &[
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: TLS12,
         functions: &[
             "rustls::crypto::aws_lc_rs::ticketer::Rfc5077Ticketer",
@@ -69,18 +76,21 @@ const THEIRS: &[Exception] = &[
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: ALL,
         functions: &["rustls::tls13::key_schedule::", "rustls::conn::kernel::KernelConnection<Data>::new"],
         why: "the ciphers of rustls do not wipe their IV",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: ALL,
         functions: &["drop<dyn rustls::crypto::cipher::Message"],
         why: "the same, for ciphers that go with their connection",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: ALL,
         functions: &[
             "drop<rustls::client::client_conn::Unbuffered",
@@ -90,36 +100,42 @@ const THEIRS: &[Exception] = &[
         always: false,
     },
     Exception {
+        form: Form::Raw,
         secrets: &["CLIENT_TRAFFIC_", "SERVER_TRAFFIC_", "CLIENT_RANDOM"],
         functions: &["drop<openschannel::handshake::tickets::Kept"],
         why: "the same: a connection of rustls lies in it",
         always: false,
     },
     Exception {
+        form: Form::Raw,
         secrets: IVS,
         functions: &["drop<openschannel::context::"],
         why: "the nonce of a key's first record is its IV; it is made on the stack, and gets into the unused part of enums",
         always: false,
     },
     Exception {
+        form: Form::Raw,
         secrets: &["CLIENT_EARLY_TRAFFIC_"],
         functions: &["KeyScheduleHandshake::set_handshake_decrypter"],
         why: "rustls replaces a cipher for data that is never taken, and does not wipe its IV",
         always: true,
     },
     Exception {
+        form: Form::Base64,
         secrets: &["private key", "other private key"],
         functions: &["pem_keys", "wincrypt::import::keys", "rustls_pki_types::pem::SliceIter"],
         why: "rustls-pki-types collects the base64 text of a section in a vector",
         always: true,
     },
     Exception {
+        form: Form::Raw,
         secrets: &["private key"],
         functions: &["p12_keystore::codec::parse_bags", "drop<p12_keystore::archive::PrivateKeyBag"],
         why: "p12-keystore holds keys in vectors",
         always: true,
     },
     Exception {
+        form: Form::Utf16,
         secrets: &["password", "wrong password"],
         functions: &["pkcs12::kdf::derive_key_utf8"],
         why: "pkcs12 spells the password in UTF-16 in a vector that grows",
@@ -135,7 +151,8 @@ impl Seen {
     pub(crate) fn excuses(&mut self, found: &Found) -> bool {
         let freed_by = found.freed_by();
         let place = THEIRS.iter().position(|exception| {
-            exception.secrets.iter().any(|secret| found.secret.contains(secret))
+            exception.form == found.form
+                && exception.secrets.iter().any(|secret| found.secret.contains(secret))
                 && exception.functions.iter().any(|function| freed_by.contains(function))
         });
         self.0.extend(place);
