@@ -79,7 +79,8 @@ fn a_handshake_that_dribbles_stops_or_never_begins_is_let_go() {
         let mut stopped = TcpStream::connect(server.address()).unwrap();
         let silent = TcpStream::connect(server.address()).unwrap();
         stopped.write_all(&hello[..hello.len() - 1000]).unwrap();
-        assert!(dribble(&mut slow, &hello) < hello.len() - 1000, "it was let say everything");
+        // Its last byte is the one that is answered.
+        assert!(dribble(&mut slow, &hello) + 1 < hello.len() - 1000, "it was let say everything");
         for _ in 0..3 {
             let line = server.next_line();
             assert!(error_of(&line).contains("did not finish the handshake in time"), "{line}");
@@ -246,12 +247,13 @@ fn a_close_that_is_never_answered_is_given_up() {
     }
 }
 
-/// The peer of a connection that lasts asks for new keys, or says nothing in many records: neither is a sign of life.
+/// The peer of a connection that lasts asks for new keys again and again: that is no sign of life. They come so seldom that the time is
+/// over long before there are too many of them, and a server that they kept would find out only then, with an alert.
 #[test]
-fn key_updates_and_empty_records_do_not_put_the_idle_time_off() {
-    let mut server = Served::start(&["--echo", "--idle-time", "1", "--close-time", "0.1"]);
+fn key_updates_do_not_put_the_idle_time_off() {
+    let mut server = Served::start(&["--echo", "--idle-time", "1"]);
     let mut client = server.client(Protocols::TLS1_3);
-    client.get_mut().set_read_timeout(Some(DRIP)).unwrap();
+    client.get_mut().set_read_timeout(Some(3 * DRIP)).unwrap();
     let began = Instant::now();
     let ended = loop {
         match client.read(&mut [0]) {
@@ -259,11 +261,11 @@ fn key_updates_and_empty_records_do_not_put_the_idle_time_off() {
             other => break other,
         }
         assert!(began.elapsed() < FOR_EVER, "it may go on for ever");
-        client.driver_mut().key_update(openschannel::KeyUpdateRequest::Requested).ok();
-        client.flush().ok();
+        client.driver_mut().key_update(openschannel::KeyUpdateRequest::Requested).unwrap();
+        client.flush().unwrap();
     };
-    // Either its time was over, or it was one KeyUpdate too many.
-    assert!(ended.is_ok_and(|n| n == 0) || matches!(client.report().read_end, ReadEnd::Alert(_)));
-    let line = server.next_line();
-    assert_eq!(line["bytes_received"], 0);
+    assert_eq!(ended.unwrap(), 0);
+    assert_eq!(client.report().read_end, ReadEnd::Clean);
+    client.close(FOR_EVER).unwrap();
+    assert_eq!(server.next_line()["bytes_received"], 0);
 }

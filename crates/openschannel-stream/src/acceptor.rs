@@ -46,7 +46,9 @@ impl TlsAcceptor {
         InboundCredentials::builder().into()
     }
 
-    /// Accepts a client over a transport that blocks.
+    /// Accepts a client over a transport that blocks. It waits as long as the transport does, and a timeout of that begins with every
+    /// byte that comes: where clients are strangers, [`begin`](Self::begin), and then
+    /// [`handshake_within`](blocking::TlsStream::handshake_within).
     ///
     /// # Errors
     /// As [`handshake`](blocking::TlsStream::handshake). The transport goes with the error: where it is wanted back, or does not
@@ -65,7 +67,8 @@ impl TlsAcceptor {
         stream
     }
 
-    /// Accepts a client over an asynchronous transport. Dropping the future drops the transport too.
+    /// Accepts a client over an asynchronous transport. Dropping the future drops the transport too, and so it can be given a time
+    /// (`tokio::time::timeout`): by itself it waits for ever.
     ///
     /// # Errors
     /// As [`accept`](Self::accept); the counterpart of [`begin`](Self::begin) is [`begin_async`](Self::begin_async).

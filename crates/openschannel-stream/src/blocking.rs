@@ -4,6 +4,7 @@
 //! again: nothing is lost and nothing is done twice.
 
 mod close;
+mod deadline;
 mod halves;
 
 pub use halves::{Halves, ReadHalf, WriteHalf};
@@ -184,33 +185,8 @@ impl<S: Read + Write> TlsStream<S> {
     /// As reading; an end of the transport's, and a close_notify too, carries a [`ReadEnded`](crate::ReadEnded). The alert for the peer was sent as
     /// far as the transport took it.
     pub fn handshake(&mut self) -> io::Result<()> {
-        loop {
-            let advanced = self.driver.advance();
-            let sent = self.send_all();
-            let advanced = advanced.map_err(failed)?;
-            if let Err(error) = sent {
-                if is_retry(&error) {
-                    return Err(error);
-                }
-                let kept = alike(self.send_error.get_or_insert(error));
-                // The peer may have said why it takes no more: what it sent is read first.
-                if !is_gone(&kept) {
-                    return Err(kept);
-                }
-            }
-            match advanced {
-                Advance::Established if self.send_error.is_none() => return Ok(()),
-                Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
-                    Plaintext::NeedsReceive => {}
-                    // What has come is for reading; the error is met again by whoever writes.
-                    Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Ok(()),
-                    Plaintext::End(end) => return Err(self.ended(end)),
-                },
-                Advance::Ended(end) => return Err(self.ended(end)),
-                Advance::NeedsReceive => {}
-            }
-            self.receive()?;
-        }
+        while !self.shake()? {}
+        Ok(())
     }
 
     /// Sends what waits and then a close_notify, and leaves the transport as it is. Reading goes on. May be called again.
@@ -264,9 +240,40 @@ impl<S: Read + Write> TlsStream<S> {
         (self.transport, self.driver)
     }
 
+    /// A turn of the handshake: what is to be sent, and one read. Says whether it is finished.
+    fn shake(&mut self) -> io::Result<bool> {
+        let advanced = self.driver.advance();
+        let sent = self.send_all();
+        let advanced = advanced.map_err(failed)?;
+        if let Err(error) = sent {
+            if is_retry(&error) {
+                return Err(error);
+            }
+            let kept = alike(self.send_error.get_or_insert(error));
+            // The peer may have said why it takes no more: what it sent is read first.
+            if !is_gone(&kept) {
+                return Err(kept);
+            }
+        }
+        match advanced {
+            Advance::Established if self.send_error.is_none() => return Ok(true),
+            Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
+                Plaintext::NeedsReceive => {}
+                // What has come is for reading; the error is met again by whoever writes.
+                Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Ok(true),
+                Plaintext::End(end) => return Err(self.ended(end)),
+            },
+            Advance::Ended(end) => return Err(self.ended(end)),
+            Advance::NeedsReceive => {}
+        }
+        self.receive()?;
+        Ok(false)
+    }
+
     /// One read of the transport's. Its end is the driver's to report.
     fn receive(&mut self) -> io::Result<usize> {
-        receive(&mut self.transport, &mut self.driver, &mut self.incoming)
+        // Nobody sends meanwhile.
+        receive(&mut self.transport, &mut self.driver, &mut self.incoming, |_| false)
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -365,14 +372,15 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 }
 
-fn receive(
-    transport: &mut impl Read,
+fn receive<R: Read>(
+    transport: &mut R,
     driver: &mut impl Receive,
     incoming: &mut Incoming,
+    is_gone: impl FnOnce(&R) -> bool,
 ) -> io::Result<usize> {
     loop {
         match transport.read(driver.receive_space()) {
-            Ok(0) => driver.transport_ended(incoming.eof()),
+            Ok(0) => driver.transport_ended(incoming.eof(|| is_gone(transport))),
             Ok(n) => {
                 driver.received(n);
                 return Ok(n);

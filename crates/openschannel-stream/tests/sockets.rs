@@ -12,7 +12,7 @@ use harness::common::{NAME, VERSIONS, credentials};
 use openschannel::credentials::Protocols;
 use openschannel::{ContextOptions, ReadEnd};
 use openschannel_stream::blocking::TlsStream;
-use openschannel_stream::{CloseBudget, CloseLimit};
+use openschannel_stream::{CloseBudget, CloseLimit, TlsAcceptor, TlsConnector};
 
 #[test]
 fn blocking_streams_talk_and_close_over_tcp() {
@@ -68,6 +68,43 @@ fn a_reset_by_the_kernel_is_no_end() {
         // Closing a connection that is gone fails, and does not panic or hang.
         assert!(stream.close_write().is_err());
         assert_eq!(stream.linger(Duration::from_secs(60)).unwrap().read_end, ReadEnd::Reset);
+    }
+}
+
+/// A client that sends its hello a byte at a time is let go when the time is over, and one that does not is served.
+#[test]
+fn a_handshake_has_an_end_however_it_dribbles() {
+    let (outbound, inbound) = credentials(VERSIONS[1]);
+    let acceptor = TlsAcceptor::from(inbound);
+    for (time, dribbles) in [(Duration::from_millis(300), true), (Duration::from_secs(60), false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let acceptor = acceptor.clone();
+        let server = thread::spawn(move || {
+            let mut stream = acceptor.begin(listener.accept().unwrap().0);
+            stream.get_ref().set_read_timeout(Some(Duration::from_secs(3_600))).unwrap();
+            let shaken = stream.handshake_within(time);
+            let timeouts =
+                (stream.get_ref().read_timeout().unwrap(), stream.get_ref().write_timeout().unwrap());
+            assert_eq!(timeouts, (Some(Duration::from_secs(3_600)), None), "they are set back");
+            shaken.map_err(|error| error.kind())
+        });
+        if dribbles {
+            // A record of which every byte comes long before the time is over, and all of them long after.
+            let record = [&[22, 3, 1, 4, 0][..], &[0; 1024]].concat();
+            socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+            let sent = record.iter().take_while(|byte| {
+                let waits =
+                    |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                socket.write_all(&[**byte]).is_ok() && socket.read(&mut [0]).is_err_and(|error| waits(&error))
+            });
+            assert!(sent.count() < record.len());
+            assert_eq!(server.join().unwrap(), Err(ErrorKind::TimedOut));
+        } else {
+            let client = TlsConnector::from(outbound.clone()).connect(NAME, socket);
+            assert_eq!(server.join().unwrap(), Ok(()));
+            assert!(client.is_ok());
+        }
     }
 }
 

@@ -17,7 +17,7 @@ const TURN: Duration = Duration::from_millis(20);
 const READS_A_TURN: usize = 16;
 
 /// The shortest timeout that is set on a transport: zero would stand for none, and clocks of sockets are coarse.
-const MOMENT: Duration = Duration::from_millis(1);
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 impl<S: Transport> TlsStream<S> {
     /// Closes the sending direction: [`TlsStream::close_notify`], then the transport's own end of sending. Reading goes on. May be
@@ -230,12 +230,12 @@ fn remaining(closing: &Closing<Instant>, budget: CloseBudget) -> Duration {
 }
 
 /// A socket of macOS takes no option any more once both its directions have ended. It does not wait either.
-fn unless_gone(set: io::Result<()>) -> io::Result<()> {
+pub(super) fn unless_gone(set: io::Result<()>) -> io::Result<()> {
     set.or_else(|error| if error.kind() == ErrorKind::InvalidInput { Ok(()) } else { Err(error) })
 }
 
 /// Whether a transport that gave up has waited for the timeout that was set. One that has not does not block: it is its owner who
 /// knows when to ask again.
-fn has_waited(asked: Instant, timeout: Duration) -> bool {
+pub(super) fn has_waited(asked: Instant, timeout: Duration) -> bool {
     asked.elapsed() >= timeout / 2
 }
