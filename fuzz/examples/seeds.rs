@@ -108,6 +108,8 @@ fn files(put: &impl Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         put("identities", &format!("pfx-{name}"), &with(kind, &der))?;
     }
+    // A chain whose first certificate is not the key's; the password is that of the others.
+    put("identities", "pfx-authority-first", &with(0, include_bytes!("authority-first.p12")))?;
     let made = rcgen::generate_simple_self_signed(["a.example".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     put("identities", "pem", &with(2, format!("{chain}\n=====\n{key}").as_bytes()))?;

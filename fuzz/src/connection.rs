@@ -25,6 +25,9 @@ const MAX_CALLS: usize = 120;
 /// Bytes of an alert before there are keys.
 const PLAINTEXT_ALERT: usize = 7;
 
+/// Nobody waits for more than the longest record of either version (RFC 5246 section 6.2.3).
+pub(crate) const MAX_RECORD: usize = 5 + 16_384 + 2_048;
+
 /// Content types that mean something, and their neighbours.
 const CONTENT_TYPES: [u8; 8] = [23, 21, 22, 20, 24, 19, 0, 255];
 
@@ -242,7 +245,13 @@ fn read(random: &mut Random, ends: &mut [End; 2], index: usize) {
     let len = if random.one_in(4) { random.below(end.incoming.len() + 1) } else { end.incoming.len() };
     let ended = end.context.report().read_end != ReadEnd::Open;
     let mut buffer = end.incoming[..len].to_vec();
-    let Ok(message) = end.context.decrypt(&mut buffer) else { return };
+    let message = match end.context.decrypt(&mut buffer) {
+        Ok(message) => message,
+        Err(error) => {
+            assert!(error.missing().is_none_or(|missing| missing <= MAX_RECORD), "{error}");
+            return;
+        }
+    };
     let data = &buffer[message.data.clone()];
     match message.status {
         SuccessStatus::Renegotiate => {}
@@ -279,7 +288,11 @@ fn token(random: &mut Random, ends: &mut [End; 2], index: usize, room: Option<us
 fn disturb(random: &mut Random, ends: &mut [End; 2], index: usize) {
     if random.one_in(2) {
         let end = &mut ends[index];
-        end.disturbed |= spoil(random, &mut end.incoming);
+        end.disturbed |= if random.one_in(4) {
+            bare_record(random, &mut end.incoming)
+        } else {
+            spoil(random, &mut end.incoming)
+        };
         return;
     }
     let (content_type, content) = content(random);
@@ -306,6 +319,17 @@ fn disturb(random: &mut Random, ends: &mut [End; 2], index: usize) {
     }
 }
 
+/// A whole record that nobody has sealed comes in between: often one that is too short for what a sealed one begins and ends with.
+fn bare_record(random: &mut Random, bytes: &mut Vec<u8>) -> bool {
+    let at = if bytes.is_empty() { 0 } else { random.pick(&records(bytes)).0 };
+    let len = random.below(48);
+    let mut content = random.bytes(len);
+    content.resize(len, 0);
+    let header = [*random.pick(&CONTENT_TYPES), 3, 3, 0, u8::try_from(len).unwrap()];
+    bytes.splice(at..at, header.into_iter().chain(content));
+    true
+}
+
 /// In TLS 1.3 the type is the last byte that is not zero (RFC 8446 section 5.2): type 0 makes padding of itself.
 fn meant(version: Protocols, content_type: u8, content: &[u8]) -> (u8, &[u8]) {
     if version != Protocols::TLS1_3 || content_type != 0 {
@@ -319,7 +343,7 @@ fn meant(version: Protocols, content_type: u8, content: &[u8]) -> (u8, &[u8]) {
 
 /// A type and a content: messages that nearly are what they should be, and anything.
 fn content(random: &mut Random) -> (u8, Vec<u8>) {
-    let (content_type, mut content) = match random.below(10) {
+    let (content_type, mut content) = match random.below(11) {
         0 => (21, vec![random.byte(), random.byte()]),
         1 => (23, vec![7; random.len()]),
         2 => (22, vec![24, 0, 0, 1, random.byte()]),
@@ -335,6 +359,8 @@ fn content(random: &mut Random) -> (u8, Vec<u8>) {
         5 => (22, vec![13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]),
         6 => (20, vec![1]),
         7 => (21, vec![1, 0]),
+        // In TLS 1.3 nothing but padding.
+        8 => (0, vec![0; random.below(48)]),
         _ => {
             let content_type = *random.pick(&CONTENT_TYPES);
             let len = random.len();

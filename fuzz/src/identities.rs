@@ -24,9 +24,10 @@ pub fn identities(data: &[u8]) {
 fn pfx(file: &[u8], password: &str) {
     let identity = Identity::from_pfx(file, password);
     let contents = PfxContents::open(file, password);
+    let looks_like_one = PfxContents::looks_like_one(file);
     match (&identity, &contents) {
         (Ok(identity), Ok(contents)) => {
-            assert!(PfxContents::looks_like_one(file));
+            assert!(looks_like_one);
             // Both read the same certificates, and one of them has the identity's key.
             let leaf = identity.chain().next().unwrap();
             assert!(

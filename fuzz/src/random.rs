@@ -70,6 +70,10 @@ impl Random {
     }
 
     /// Mostly short, now and then around what a record holds.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "the name that the property tests use; it is no length of this"
+    )]
     pub fn len(&mut self) -> usize {
         match self.below(16) {
             15 => *self.pick(&[0, 16_383, 16_384, 16_385, 16_640, 16_641, 20_000]),
