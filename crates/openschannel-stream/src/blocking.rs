@@ -272,7 +272,8 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// One read of the transport's. Its end is the driver's to report.
     fn receive(&mut self) -> io::Result<usize> {
-        receive(&mut self.transport, &mut self.driver, &mut self.incoming)
+        // Nobody sends meanwhile.
+        receive(&mut self.transport, &mut self.driver, &mut self.incoming, |_| false)
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -371,14 +372,15 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 }
 
-fn receive(
-    transport: &mut impl Read,
+fn receive<R: Read>(
+    transport: &mut R,
     driver: &mut impl Receive,
     incoming: &mut Incoming,
+    is_gone: impl FnOnce(&R) -> bool,
 ) -> io::Result<usize> {
     loop {
         match transport.read(driver.receive_space()) {
-            Ok(0) => driver.transport_ended(incoming.eof()),
+            Ok(0) => driver.transport_ended(incoming.eof(|| is_gone(transport))),
             Ok(n) => {
                 driver.received(n);
                 return Ok(n);

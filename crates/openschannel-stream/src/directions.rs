@@ -1,7 +1,9 @@
 //! How a transport's two directions stand: what both adaptors, and their halves, remember beside the driver.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use openschannel::{ReadEnd, TransportEnd};
 
@@ -24,7 +26,11 @@ pub(crate) struct Incoming {
 
 /// What sending has met that is the end of reading too. Two halves of a stream share it.
 #[derive(Debug, Default)]
-pub(crate) struct Reset(OnceLock<io::Error>);
+pub(crate) struct Reset {
+    error: OnceLock<io::Error>,
+    /// A half is inside a call that sends. What it is told there it has not noted yet.
+    sending: AtomicBool,
+}
 
 /// The writing direction.
 #[derive(Debug, Default)]
@@ -43,9 +49,25 @@ impl Reset {
     /// Sending failed; some ways of that are the end of reading too.
     pub(crate) fn note(&self, error: io::Error) -> io::Error {
         if !is_retry(&error) && is_end_of_both(&error) {
-            self.0.get_or_init(|| alike(&error));
+            self.error.get_or_init(|| alike(&error));
         }
         error
+    }
+
+    /// A half is about to make a call that sends, and to note what comes of it, while the result lives.
+    pub(crate) fn sending(&self) -> Sending<'_> {
+        self.sending.store(true, Ordering::SeqCst);
+        Sending(self)
+    }
+}
+
+/// See [`Reset::sending`].
+#[derive(Debug)]
+pub(crate) struct Sending<'a>(&'a Reset);
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.0.sending.store(false, Ordering::SeqCst);
     }
 }
 
@@ -71,8 +93,16 @@ impl Outgoing {
 
 impl Incoming {
     /// The transport's read gave nothing: what that is.
-    pub(crate) fn eof(&mut self) -> TransportEnd {
-        match self.reset.0.get() {
+    ///
+    /// `is_gone` says whether there is a connection any more. If there is none, the other half may have been told of a reset this very
+    /// moment, and what it was told decides. It does not wait for anything then, so it is waited for.
+    pub(crate) fn eof(&mut self, is_gone: impl FnOnce() -> bool) -> TransportEnd {
+        if self.reset.error.get().is_none() && is_gone() {
+            while self.reset.sending.load(Ordering::SeqCst) && self.reset.error.get().is_none() {
+                thread::yield_now();
+            }
+        }
+        match self.reset.error.get() {
             Some(error) => {
                 self.error.get_or_insert_with(|| Arc::new(alike(error)));
                 TransportEnd::Reset
@@ -162,3 +192,44 @@ macro_rules! receive {
 
 transmit!(Driver, SendDriver);
 receive!(Driver, ReceiveDriver);
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// The kernel tells one call, and the other one that waits sees the end before the first has come back from it.
+    #[test]
+    fn a_reset_that_the_other_half_is_just_being_told_of_is_waited_for() {
+        for (told, end) in [
+            (ErrorKind::ConnectionReset, TransportEnd::Reset),
+            // The FIN was there before.
+            (ErrorKind::BrokenPipe, TransportEnd::Eof),
+        ] {
+            let mut incoming = Incoming::default();
+            let reset = Arc::clone(&incoming.reset);
+            let (begins, begun) = channel();
+            let (returns, returned) = channel();
+            let writer = thread::spawn(move || {
+                let _under_way = reset.sending();
+                begins.send(()).ok();
+                returned.recv().ok();
+                reset.note(told.into())
+            });
+            begun.recv().ok();
+            assert_eq!(incoming.eof(|| returns.send(()).is_ok()), end);
+            assert_eq!(writer.join().ok().map(|error| error.kind()), Some(told));
+        }
+    }
+
+    /// Or a reader would wait for a write that nobody takes.
+    #[test]
+    fn a_fin_does_not_wait_for_the_other_half() {
+        let mut incoming = Incoming::default();
+        let reset = Arc::clone(&incoming.reset);
+        let _under_way = reset.sending();
+        assert_eq!(incoming.eof(|| false), TransportEnd::Eof);
+    }
+}

@@ -1,8 +1,8 @@
 //! Owning the two directions of a stream apart.
 
 use std::fmt;
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 
@@ -32,10 +32,16 @@ pub trait SplitTransport: Sized {
         read: Self::ReadHalf,
         write: Self::WriteHalf,
     ) -> Result<Self, (Self::ReadHalf, Self::WriteHalf)>;
+
+    /// Whether there is no connection any more, so that no call on the writing half waits. Asked when reading has met its end: a reset
+    /// that the writing half is told of in that moment looks like a FIN to the reading half. `false`, the default, asks nothing more.
+    fn is_gone(_read: &Self::ReadHalf) -> bool {
+        false
+    }
 }
 
 macro_rules! duplicated {
-    ($($(#[$attribute:meta])* $socket:ty),*) => {$(
+    ($($(#[$attribute:meta])* $socket:ty $(, $is_gone:expr)?);*) => {$(
         /// Both halves are duplicates of one socket; the last that is dropped closes it.
         $(#[$attribute])*
         impl SplitTransport for $socket {
@@ -52,19 +58,28 @@ macro_rules! duplicated {
             fn reunite(read: Self, _write: Self) -> Result<Self, (Self, Self)> {
                 Ok(read)
             }
+
+            $(fn is_gone(read: &Self) -> bool {
+                $is_gone(read.peer_addr())
+            })?
         }
     )*};
 }
 
 duplicated!(
-    TcpStream,
+    TcpStream, has_no_peer;
     #[cfg(unix)]
     UnixStream
 );
 
+/// A socket that was reset has no peer; one that has only read a FIN has.
+fn has_no_peer(peer: io::Result<SocketAddr>) -> bool {
+    peer.is_err_and(|error| error.kind() == ErrorKind::NotConnected)
+}
+
 #[cfg(feature = "tokio")]
 macro_rules! owned_halves {
-    ($($(#[$attribute:meta])* $socket:ty, $module:ident);*) => {$(
+    ($($(#[$attribute:meta])* $socket:ty, $module:ident $(, $is_gone:expr)?);*) => {$(
         $(#[$attribute])*
         impl SplitTransport for $socket {
             type ReadHalf = ::tokio::net::$module::OwnedReadHalf;
@@ -80,13 +95,17 @@ macro_rules! owned_halves {
             ) -> Result<Self, (Self::ReadHalf, Self::WriteHalf)> {
                 read.reunite(write).map_err(|::tokio::net::$module::ReuniteError(read, write)| (read, write))
             }
+
+            $(fn is_gone(read: &Self::ReadHalf) -> bool {
+                $is_gone(read.peer_addr())
+            })?
         }
     )*};
 }
 
 #[cfg(feature = "tokio")]
 owned_halves!(
-    ::tokio::net::TcpStream, tcp;
+    ::tokio::net::TcpStream, tcp, has_no_peer;
     #[cfg(unix)]
     ::tokio::net::UnixStream, unix
 );
@@ -146,7 +165,7 @@ macro_rules! halves {
                             let (send, receive) = driver.split().expect("the handshake is finished");
                             let reset = Arc::clone(&incoming.reset);
                             return Ok((
-                                ReadHalf { transport: read, driver: receive, incoming },
+                                ReadHalf { transport: read, driver: receive, incoming, is_gone: S::is_gone },
                                 WriteHalf { transport: write, driver: send, outgoing, reset },
                             ));
                         }
@@ -166,7 +185,7 @@ macro_rules! halves {
                 read: ReadHalf<S::ReadHalf>,
                 write: WriteHalf<S::WriteHalf>,
             ) -> Result<Self, Box<Halves<S>>> {
-                let ReadHalf { transport: reader, driver: receive, incoming } = read;
+                let ReadHalf { transport: reader, driver: receive, incoming, is_gone } = read;
                 let WriteHalf { transport: writer, driver: send, outgoing, reset } = write;
                 match reunite(Parts { reader, writer, send, receive }) {
                     Ok((transport, driver)) => Ok(Self {
@@ -181,7 +200,7 @@ macro_rules! halves {
                     Err(parts) => {
                         let Parts { reader, writer, send, receive } = *parts;
                         Err(Box::new((
-                            ReadHalf { transport: reader, driver: receive, incoming },
+                            ReadHalf { transport: reader, driver: receive, incoming, is_gone },
                             WriteHalf { transport: writer, driver: send, outgoing, reset },
                         )))
                     }

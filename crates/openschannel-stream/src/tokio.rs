@@ -228,7 +228,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 
     /// One read of the transport's. Its end is the driver's to report.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        poll_receive(cx, &mut self.transport, &mut self.driver, &mut self.incoming)
+        // Nobody sends meanwhile.
+        poll_receive(cx, &mut self.transport, &mut self.driver, &mut self.incoming, |_| false)
     }
 
     /// Sends everything that waits, and flushes the transport.
@@ -382,6 +383,7 @@ fn poll_receive<R: AsyncRead + Unpin>(
     transport: &mut R,
     driver: &mut impl Receive,
     incoming: &mut Incoming,
+    is_gone: impl FnOnce(&R) -> bool,
 ) -> Poll<usize> {
     let (polled, n) = loop {
         let mut space = ReadBuf::new(driver.receive_space());
@@ -397,7 +399,7 @@ fn poll_receive<R: AsyncRead + Unpin>(
         }
         Poll::Ready(Ok(())) => {
             match n {
-                0 => driver.transport_ended(incoming.eof()),
+                0 => driver.transport_ended(incoming.eof(|| is_gone(transport))),
                 n => driver.received(n),
             }
             Poll::Ready(n)

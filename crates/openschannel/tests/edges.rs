@@ -203,7 +203,6 @@ fn a_close_flushes_a_token_that_found_no_room() {
     }
 }
 
-/// The answers to what this side asks for are no flood.
 /// What is refused changes nothing: the shutdown does not wait for the next token call, and what waited for it before still does.
 #[test]
 fn a_shutdown_that_found_no_room_leaves_nothing_behind() {
@@ -235,6 +234,7 @@ fn a_shutdown_that_found_no_room_leaves_nothing_behind() {
     }
 }
 
+/// The answers to what this side asks for are no flood.
 #[test]
 fn a_sender_may_ask_for_updates_as_often_as_it_likes() {
     let mut pair = Pair::quiet(Protocols::TLS1_3);

@@ -11,7 +11,7 @@ use openschannel::Role;
 
 use crate::cell::{Cell, End, State, Version, role_name};
 use crate::expectations::{Expectation, TABLE};
-use crate::reasons::{REASONS, reason};
+use crate::reasons::{distinct, reason};
 use crate::subject::Subject;
 
 /// What follows this line is made by the command.
@@ -65,7 +65,7 @@ pub fn results(subjects: &[Box<dyn Subject>]) -> String {
         }
     }
     text += "\n## Reasons\n\n";
-    for (number, reason) in REASONS.iter().enumerate() {
+    for (number, reason) in distinct().into_iter().enumerate() {
         let titles = subjects.iter().filter(|subject| reason.subjects.contains(&subject.name()));
         let titles: Vec<&str> = titles.map(|subject| subject.title()).collect();
         writeln!(text, "{}. {}: **{}**. {}", number + 1, titles.join(", "), reason.text(), reason.why)
@@ -77,7 +77,8 @@ pub fn results(subjects: &[Box<dyn Subject>]) -> String {
 /// On what it was tried.
 pub fn versions(subjects: &[Box<dyn Subject>]) -> String {
     let mut text = String::from("## What was tested\n\n");
-    for subject in subjects {
+    writeln!(text, "- OpenSchannel: {}", env!("CARGO_PKG_VERSION")).unwrap();
+    for subject in subjects.iter().filter(|subject| !subject.is_ours()) {
         writeln!(text, "- {}: {}", subject.title(), subject.version()).unwrap();
     }
     text
@@ -87,7 +88,7 @@ pub fn versions(subjects: &[Box<dyn Subject>]) -> String {
 fn result(subject: &str, state: State, end: End) -> String {
     let text = |version, role| match reason(subject, Cell { end, state, version, role }) {
         Some(reason) => {
-            let number = REASONS.iter().position(|known| std::ptr::eq(known, reason)).unwrap_or_default() + 1;
+            let number = 1 + distinct().iter().position(|known| known.is_like(reason)).unwrap();
             format!("{} ({number})", reason.text())
         }
         None => "pass".to_owned(),

@@ -32,7 +32,7 @@ pub struct Reason {
 pub const UNSUPPORTED: &str = "unsupported";
 
 /// All reasons. Those of a subject stand together; the first that fits counts.
-pub const REASONS: &[Reason] = &[
+pub static REASONS: &[Reason] = &[
     Reason {
         subjects: &["gnutls"],
         ends: &[End::FinInside],
@@ -130,6 +130,17 @@ const ANY: Reason = Reason {
     why: "",
 };
 
+/// One of each kind: what stands in the document is the same for several entries where their cells cannot be named in one.
+pub fn distinct() -> Vec<&'static Reason> {
+    let mut distinct: Vec<&Reason> = Vec::new();
+    for reason in REASONS {
+        if !distinct.iter().any(|known| known.is_like(reason)) {
+            distinct.push(reason);
+        }
+    }
+    distinct
+}
+
 /// The reason for a cell of a subject.
 pub fn reason(subject: &str, cell: Cell) -> Option<&'static Reason> {
     REASONS.iter().find(|reason| reason.fits(subject, cell))
@@ -157,6 +168,11 @@ impl Reason {
     pub fn text(&self) -> String {
         let observed = self.observed.join(" or ");
         if self.sometimes { format!("{observed} by chance") } else { observed }
+    }
+
+    /// Whether it says the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.subjects, self.text(), self.why) == (other.subjects, other.text(), other.why)
     }
 
     fn fits(&self, subject: &str, cell: Cell) -> bool {

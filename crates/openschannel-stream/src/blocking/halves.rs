@@ -20,6 +20,7 @@ pub struct ReadHalf<R> {
     transport: R,
     driver: ReceiveDriver,
     incoming: Incoming,
+    is_gone: fn(&R) -> bool,
 }
 
 /// The writing direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Dropping it sends nothing: [`WriteHalf::close_write`]
@@ -41,7 +42,7 @@ impl<R: Read> BufRead for ReadHalf<R> {
             match self.driver.fill_plaintext().map_err(failed)? {
                 Plaintext::Data(_) => break,
                 Plaintext::NeedsReceive => {
-                    receive(&mut self.transport, &mut self.driver, &mut self.incoming)?
+                    receive(&mut self.transport, &mut self.driver, &mut self.incoming, self.is_gone)?
                 }
                 Plaintext::End(end) if self.incoming.truncation.reads_as_end(end) => break,
                 Plaintext::End(end) => {
@@ -82,6 +83,7 @@ impl<W: Write> WriteHalf<W> {
     }
 
     fn send(&mut self) -> io::Result<()> {
+        let _under_way = self.reset.sending();
         while send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
             .map_err(|error| self.reset.note(error))?
         {}
@@ -90,6 +92,7 @@ impl<W: Write> WriteHalf<W> {
 
     fn send_all(&mut self) -> io::Result<()> {
         self.send()?;
+        let _under_way = self.reset.sending();
         flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }
@@ -101,6 +104,7 @@ impl<W: Transport> WriteHalf<W> {
     /// The transport's. That it is not connected any more is none.
     pub fn close_write(&mut self) -> io::Result<()> {
         self.close_notify()?;
+        let _under_way = self.reset.sending();
         shut(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 }

@@ -25,6 +25,7 @@ pub struct ReadHalf<R> {
     transport: R,
     driver: ReceiveDriver,
     incoming: Incoming,
+    is_gone: fn(&R) -> bool,
 }
 
 /// The writing direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Dropping it sends nothing: [`WriteHalf::close_write`]
@@ -46,7 +47,13 @@ impl<R: AsyncRead + Unpin> ReadHalf<R> {
             match self.driver.fill_plaintext().map_err(failed)? {
                 Plaintext::Data(_) => return Poll::Ready(Ok(())),
                 Plaintext::NeedsReceive => {
-                    ready!(poll_receive(cx, &mut self.transport, &mut self.driver, &mut self.incoming));
+                    ready!(poll_receive(
+                        cx,
+                        &mut self.transport,
+                        &mut self.driver,
+                        &mut self.incoming,
+                        self.is_gone
+                    ));
                 }
                 Plaintext::End(end) if self.incoming.truncation.reads_as_end(end) => {
                     return Poll::Ready(Ok(()));
@@ -115,10 +122,12 @@ impl<W: AsyncWrite + Unpin> WriteHalf<W> {
     /// Sends everything that waits, and flushes the transport.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_transmit(cx))?;
+        let _under_way = self.reset.sending();
         poll_flush(cx, &mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
     }
 
     fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _under_way = self.reset.sending();
         poll_transmit(cx, &mut self.transport, &mut self.driver, &mut self.outgoing)
             .map_err(|error| self.reset.note(error))
     }
@@ -159,6 +168,7 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for WriteHalf<W> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_close_notify(cx))?;
         let half = &mut *self;
+        let _under_way = half.reset.sending();
         poll_shut(cx, &mut half.transport, &mut half.outgoing).map_err(|error| half.reset.note(error))
     }
 }

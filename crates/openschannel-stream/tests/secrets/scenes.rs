@@ -309,6 +309,7 @@ pub(crate) fn shown() -> (Text, Known) {
             let halves = server.into_split().unwrap();
             text.show(&halves);
             let server = TlsStream::<UnixStream>::reunite(halves.0, halves.1).unwrap();
+            text.show(&server);
             #[cfg(feature = "tokio")]
             {
                 let (socket, _peer) = tokio::io::duplex(100);

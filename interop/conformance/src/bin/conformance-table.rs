@@ -14,7 +14,8 @@ use openschannel_conformance::runner::play_parts;
 use openschannel_conformance::subject::Subject;
 use openschannel_conformance::subjects;
 
-/// What is not as expected is played so many times more; chance is not to fail a build.
+/// What other people's subjects did otherwise than expected is played so many times more: chance in them is not to fail a build. Ours are
+/// played once; what fails once has failed.
 const AGAIN: usize = 3;
 
 struct Options {
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         .collect();
     let mut problems = play(&mut parts, &files, options.verbose);
     for _ in 0..AGAIN {
-        if problems.is_empty() {
+        if problems.is_empty() || parts.iter().any(|(subject, _)| subject.is_ours()) {
             break;
         }
         problems.iter().for_each(|problem| say(&format!("played again: {problem}")));

@@ -197,4 +197,8 @@ impl SplitTransport for Socket {
     fn reunite(read: Self, _write: Self) -> Result<Self, (Self, Self)> {
         Ok(read)
     }
+
+    fn is_gone(read: &Self) -> bool {
+        TcpStream::is_gone(&read.socket)
+    }
 }

@@ -197,4 +197,8 @@ impl SplitTransport for Stoppable<TcpStream> {
             (Stoppable { inner: error.0, stop }, twin)
         })
     }
+
+    fn is_gone(read: &Self::ReadHalf) -> bool {
+        TcpStream::is_gone(&read.inner)
+    }
 }
