@@ -130,6 +130,15 @@ fn a_session_ends_exactly_at_its_lifespan() {
                 pair.set(noon() + age);
                 assert_eq!(pair.resumes(), resumes, "{version:?} {age:?}");
             }
+            // Each side by its own clock.
+            for clock in &pair.clocks {
+                pair.set(noon());
+                pair.client.forget_session("a.example");
+                assert!(!pair.resumes());
+                pair.set(noon() + hour - Duration::from_secs(1));
+                clock.set(noon() + hour);
+                assert!(!pair.resumes(), "{version:?}");
+            }
         }
     }
 }
