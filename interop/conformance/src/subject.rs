@@ -119,6 +119,8 @@ impl Subject for Program {
             .args([role_name(part.role), &part.version.to_string(), &part.state.to_string()])
             .arg(part.port.to_string())
             .arg(&part.certificates)
+            // Cargo puts its own directories there, with our library as an earlier build left it: programs know where theirs is.
+            .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
