@@ -40,13 +40,23 @@ fn www(site: &Path, arguments: &[&str]) -> Served {
     Served::start(&[&["--www", site.to_str().unwrap()], arguments].concat())
 }
 
-/// A ClientHello, and a driver that waits for the answer.
-fn hello(server: &Served, protocols: Protocols) -> (Driver, Vec<u8>) {
+fn credentials(server: &Served, protocols: Protocols) -> OutboundCredentials {
     let trust = Trust::roots_from_pem(&std::fs::read(&server.ca).unwrap()).unwrap();
-    let credentials = OutboundCredentials::builder().protocols(protocols).trust(trust).acquire().unwrap();
+    OutboundCredentials::builder().protocols(protocols).trust(trust).acquire().unwrap()
+}
+
+fn hello(server: &Served, protocols: Protocols) -> Vec<u8> {
+    let credentials = credentials(server, protocols);
     let driver = Driver::client(&credentials, Some("localhost"), &ContextOptions::default()).unwrap();
-    let hello = driver.transmit().to_vec();
-    (driver, hello)
+    driver.transmit().to_vec()
+}
+
+/// A client that waits for its turn, but not for ever.
+fn patient(server: &Served) -> TlsStream<TcpStream> {
+    let socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_read_timeout(Some(FOR_EVER)).unwrap();
+    let credentials = credentials(server, Protocols::TLS1_3);
+    TlsStream::connect(socket, &credentials, Some("localhost"), &ContextOptions::default()).unwrap()
 }
 
 /// Sends `bytes` one by one, each when the server has had the time of a drip to say that it ends. Answers how many went out before it did.
@@ -72,7 +82,7 @@ fn error_of(line: &Value) -> &str {
 fn a_handshake_that_dribbles_stops_or_never_begins_is_let_go() {
     let mut server = Served::start(&["--echo", "--handshake-time", "0.5", "--close-time", "0.1"]);
     for protocols in VERSIONS {
-        let (_, hello) = hello(&server, protocols);
+        let hello = hello(&server, protocols);
         // Long enough to be under way when the time is over, though every byte of it comes in time.
         let hello = [hello.as_slice(), &[0; 1000]].concat();
         let mut slow = TcpStream::connect(server.address()).unwrap();
@@ -98,7 +108,7 @@ fn silent_clients_hold_all_places_for_the_handshake_time_only() {
     let silent: Vec<_> = (0..2).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
     // One behind the other, and more than there are places: each is given back.
     for _ in 0..5 {
-        let mut honest = server.client(Protocols::TLS1_3);
+        let mut honest = patient(&server);
         honest.write_all(b"hello").unwrap();
         honest.read_exact(&mut [0; 5]).unwrap();
         honest.close(FOR_EVER).unwrap();
