@@ -122,6 +122,8 @@ impl Watch {
                 self.keep_first_finished(Writer::Peer, record, self.opened);
                 self.peek(record, secrets, suite)
             }
+            // Nor does a message in the clear count then, not even as a question to the caller.
+            ContentType::HANDSHAKE if self.is_behind_tls13_hello() => Seen::Handshake,
             _ => self.handshake_content(fragment),
         }
     }
@@ -231,6 +233,11 @@ impl Watch {
     /// Whether the peer's next handshake or alert record is protected by TLS 1.2 keys.
     fn peer_protects(&self) -> bool {
         self.peer_changed_cipher && self.server_hello.as_ref().is_some_and(|hello| !hello.is_tls13)
+    }
+
+    /// Whether everything of the peer's but ChangeCipherSpec is sealed from now on, as TLS 1.3 has it behind the ServerHello.
+    fn is_behind_tls13_hello(&self) -> bool {
+        self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13 && !hello.is_retry())
     }
 
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.

@@ -163,9 +163,12 @@ fn warnings_under_the_keys_of_a_handshake_are_passed_over() {
 fn what_has_no_place_among_sealed_messages_is_refused() {
     let empty: fn(&mut Forger) -> Vec<u8> = |forger| forger.seal(22, &[], 0);
     let message: fn(&mut Forger) -> Vec<u8> = |_| vec![22, 3, 3, 0, 5, 11, 0, 0, 1, 0];
+    // A request for a certificate, which would have the caller asked for one.
+    let request: fn(&mut Forger) -> Vec<u8> =
+        |_| vec![22, 3, 3, 0, 15, 13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
     let alert: fn(&mut Forger) -> Vec<u8> =
         |forger| [forger.seal(22, &[8, 0, 0, 2, 0, 0], 0), vec![21, 3, 3, 0, 2, 1, 0]].concat();
-    for (bad, expected) in [(empty, 10), (message, 20), (alert, 20)] {
+    for (bad, expected) in [(empty, 10), (message, 20), (request, 20), (alert, 20)] {
         let setting = SETTINGS.iter().filter(|setting| setting.version == Protocols::TLS1_3).nth(1).unwrap();
         forge::forget_secrets();
         let mut pair = Pair::begin(&setting.outbound, &setting.inbound, &ContextOptions::default());
