@@ -2,10 +2,11 @@
 //! conversation is the same, record for record.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[macro_use]
 mod conversation;
 
 use conversation::common::VERSIONS;
-use conversation::streams::{Blocking, Stream};
+use conversation::streams::Stream;
 use conversation::wire::{Stumble, Wire, wires};
 use conversation::{
     CLIENT, Impatience, SERVER, driver, pattern, play, quick_credentials, run_both, written_by,
@@ -144,35 +145,13 @@ fn drop_every_future<S: Stream>() {
     }
 }
 
-macro_rules! kinds {
-    ($($module:ident $stream:ty),*) => {$(
-        mod $module {
-            use super::*;
+under_each_kind! {
+    #[test]
+    fn a_stumble_at_any_call_changes_nothing() = stumble_at_every_call;
 
-            #[test]
-            fn a_stumble_at_any_call_changes_nothing() {
-                stumble_at_every_call::<$stream>();
-            }
+    #[test]
+    fn the_size_of_a_step_changes_nothing() = dribble_and_stumble;
 
-            #[test]
-            fn the_size_of_a_step_changes_nothing() {
-                dribble_and_stumble::<$stream>();
-            }
-
-            #[test]
-            fn a_future_dropped_at_any_poll_changes_nothing() {
-                drop_every_future::<$stream>();
-            }
-        }
-    )*};
-}
-
-kinds!(over_read_and_write Blocking);
-
-#[cfg(feature = "tokio")]
-mod asynchronous {
-    use super::*;
-    use conversation::streams::Asynchronous;
-
-    kinds!(over_async_read_and_write Asynchronous);
+    #[test]
+    fn a_future_dropped_at_any_poll_changes_nothing() = drop_every_future;
 }

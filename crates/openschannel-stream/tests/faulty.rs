@@ -2,12 +2,13 @@
 //! before is delivered, what is sent is sent once, nobody waits for what will not come, and the verdict is right.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
+#[macro_use]
 mod conversation;
 
 use std::io::{self, ErrorKind};
 
 use conversation::common::VERSIONS;
-use conversation::streams::{Blocking, Stream};
+use conversation::streams::Stream;
 use conversation::wire::{Call, Fault, Struck, Stumble, Wire, wires};
 use conversation::{
     Impatience, Left, Played, Sent, Step, driver, left, pattern, play, quick_credentials, run_both,
@@ -323,45 +324,19 @@ fn cause(error: &io::Error) -> ErrorKind {
     inner.and_then(|source| source.downcast_ref::<io::Error>()).map_or_else(|| error.kind(), io::Error::kind)
 }
 
-macro_rules! kinds {
-    ($($module:ident $stream:ty),*) => {$(
-        mod $module {
-            use super::*;
+under_each_kind! {
+    #[test]
+    fn a_signal_at_any_call_changes_nothing() = signals;
 
-            #[test]
-            fn a_signal_at_any_call_changes_nothing() {
-                signals::<$stream>();
-            }
+    #[test]
+    fn no_size_of_a_step_changes_anything() = short_steps;
 
-            #[test]
-            fn no_size_of_a_step_changes_anything() {
-                short_steps::<$stream>();
-            }
+    #[test]
+    fn after_a_failure_at_any_call_nothing_is_lost_or_doubled() = moments;
 
-            #[test]
-            fn after_a_failure_at_any_call_nothing_is_lost_or_doubled() {
-                moments::<$stream>();
-            }
+    #[test]
+    fn what_failed_behind_a_write_is_told_by_the_next_call() = late_news;
 
-            #[test]
-            fn what_failed_behind_a_write_is_told_by_the_next_call() {
-                late_news::<$stream>();
-            }
-
-            #[test]
-            fn a_connection_gone_at_any_call_leaves_the_right_verdict() {
-                ends::<$stream>();
-            }
-        }
-    )*};
-}
-
-kinds!(over_read_and_write Blocking);
-
-#[cfg(feature = "tokio")]
-mod asynchronous {
-    use super::*;
-    use conversation::streams::Asynchronous;
-
-    kinds!(over_async_read_and_write Asynchronous);
+    #[test]
+    fn a_connection_gone_at_any_call_leaves_the_right_verdict() = ends;
 }

@@ -2,6 +2,7 @@
 //! one does not suffer.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[macro_use]
 mod conversation;
 
 use std::future::poll_fn;
@@ -275,30 +276,16 @@ impl Writer for blocking::WriteHalf<Wire> {
     }
 }
 
-macro_rules! kinds {
-    ($($module:ident $stream:ty),*) => {$(
-        mod $module {
-            use super::*;
+under_each_kind! {
+    #[test]
+    fn a_signal_at_any_call_changes_nothing() = signals;
 
-            #[test]
-            fn a_signal_at_any_call_changes_nothing() {
-                signals::<$stream>();
-            }
+    #[test]
+    fn after_a_failure_at_any_call_the_other_half_goes_on() = moments;
 
-            #[test]
-            fn after_a_failure_at_any_call_the_other_half_goes_on() {
-                moments::<$stream>();
-            }
-
-            #[test]
-            fn a_connection_gone_at_any_call_leaves_the_right_verdict() {
-                ends::<$stream>();
-            }
-        }
-    )*};
+    #[test]
+    fn a_connection_gone_at_any_call_leaves_the_right_verdict() = ends;
 }
-
-kinds!(over_read_and_write Blocking);
 
 #[cfg(feature = "tokio")]
 mod asynchronous {
@@ -351,6 +338,4 @@ mod asynchronous {
             self.driver_mut()
         }
     }
-
-    kinds!(over_async_read_and_write Asynchronous);
 }

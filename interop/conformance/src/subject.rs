@@ -94,22 +94,29 @@ pub struct Program {
     pub ours: bool,
 }
 
+/// What both kinds of subjects answer from their fields.
+macro_rules! described {
+    () => {
+        fn name(&self) -> &'static str {
+            self.name
+        }
+
+        fn title(&self) -> &'static str {
+            self.title
+        }
+
+        fn version(&self) -> String {
+            (self.version)()
+        }
+
+        fn is_ours(&self) -> bool {
+            self.ours
+        }
+    };
+}
+
 impl Subject for Program {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn title(&self) -> &'static str {
-        self.title
-    }
-
-    fn version(&self) -> String {
-        (self.version)()
-    }
-
-    fn is_ours(&self) -> bool {
-        self.ours
-    }
+    described!();
 
     fn start(&self, part: &Part, heard: Sender<Heard>) -> Result<Box<dyn Playing>, String> {
         let command = (self.command)()?;
@@ -183,21 +190,7 @@ pub struct InProcess {
 }
 
 impl Subject for InProcess {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn title(&self) -> &'static str {
-        self.title
-    }
-
-    fn version(&self) -> String {
-        (self.version)()
-    }
-
-    fn is_ours(&self) -> bool {
-        self.ours
-    }
+    described!();
 
     fn start(&self, part: &Part, heard: Sender<Heard>) -> Result<Box<dyn Playing>, String> {
         let stop = Arc::<Stop>::default();

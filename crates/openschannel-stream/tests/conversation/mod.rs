@@ -1,5 +1,5 @@
 //! A conversation that is played over wires that cut, stumble and dribble, by streams of either kind, with futures that are dropped.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, unused_macros, reason = "each test file uses its own part")]
 
 #[path = "../../../openschannel/tests/common/mod.rs"]
 pub mod common;
@@ -21,6 +21,26 @@ use openschannel::{ClosingReport, ContextOptions, KeyUpdateRequest, ReadEnd, Rol
 use openschannel_stream::{CloseReport, Driver, Event, RecordSeen};
 use streams::Stream;
 use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Makes each test of two: `fn name() = body;`, where the body is generic over the stream.
+macro_rules! under_each_kind {
+    ($(#[test] fn $test:ident() = $body:ident;)*) => {
+        mod over_read_and_write {
+            $(#[test]
+            fn $test() {
+                super::$body::<super::conversation::streams::Blocking>();
+            })*
+        }
+
+        #[cfg(feature = "tokio")]
+        mod over_async_read_and_write {
+            $(#[test]
+            fn $test() {
+                super::$body::<super::conversation::streams::Asynchronous>();
+            })*
+        }
+    };
+}
 
 /// Credentials whose handshakes are quick.
 pub fn quick_credentials(protocols: Protocols) -> (OutboundCredentials, InboundCredentials) {
