@@ -100,7 +100,7 @@ SECURITY_STATUS WINAPI OpenSchannelQueryClosing(PCtxtHandle phContext, OPENSCHAN
 
 SECURITY_STATUS WINAPI OpenSchannelKeyUpdate(PCtxtHandle phContext, DWORD dwFlags, PSecBufferDesc pOutput);
 /* With OPENSCHANNEL_QUIET: the answer that the peer waits for. SEC_E_OK and an empty token if none is due. In TLS 1.2 the
- * no_renegotiation for a request that DecryptMessage has consumed. */
+ * no_renegotiation for a request that DecryptMessage has consumed; empty too if the key has protected as many records as it may. */
 SECURITY_STATUS WINAPI OpenSchannelAnswerKeyUpdate(PCtxtHandle phContext, PSecBufferDesc pOutput);
 
 #ifndef _WIN32

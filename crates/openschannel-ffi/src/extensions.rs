@@ -177,7 +177,8 @@ pub unsafe extern "system" fn OpenSchannelKeyUpdate(
 }
 
 /// The KeyUpdate a peer waits for, in quiet mode; an empty token if it waits for none. Who encrypts first sends it behind the data instead.
-/// In TLS 1.2 the no_renegotiation that a peer waits for, which nothing else sends once DecryptMessage has consumed its request.
+/// In TLS 1.2 the no_renegotiation that a peer waits for, which nothing else sends once DecryptMessage has consumed its request;
+/// an empty token if the key has protected as many records as it may, and only the close can still be sent.
 ///
 /// - As [`OpenSchannelKeyUpdate`].
 ///

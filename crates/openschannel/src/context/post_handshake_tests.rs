@@ -325,3 +325,28 @@ fn warnings_do_not_use_a_key_up() {
         assert!(!shut_down(&mut pair.client).is_empty(), "the close still goes out");
     }
 }
+
+/// The numbers that are kept are not for a no_renegotiation either: what asked has been read, and who asks on goes without an answer.
+#[test]
+fn nobody_is_declined_under_a_used_up_key() {
+    for from in ROLES {
+        let mut pair = states::pair(Protocols::TLS1_2, false);
+        let request: &[u8] = if from == Role::Server { &[0, 0, 0, 0] } else { &[1, 0, 0, 2, 3, 3] };
+        pair.side(other(from)).send_half().unwrap().limit_records(6);
+        while encrypt(pair.side(other(from)), b"data").is_ok() {}
+
+        let record = forge(&mut pair, from, HANDSHAKE, request);
+        decrypt(pair.side(other(from)), &record).unwrap();
+        let answering = pair.side(other(from)).send_half().unwrap();
+        assert!(answering.is_reply_due());
+        let mut output = TokenBuffer::allocate();
+        assert_eq!(answering.answer_key_update(&mut output), Ok(()), "{from:?}");
+        assert!(output.is_empty() && !answering.is_reply_due(), "{from:?}");
+
+        let record = forge(&mut pair, from, HANDSHAKE, request);
+        let outcome = token_call(pair.side(other(from)), &record, &mut output).unwrap();
+        assert_eq!((outcome.status, outcome.consumed), (SuccessStatus::NoRenegotiation, record.len()));
+        assert!(output.is_empty(), "{from:?}");
+        assert!(!shut_down(pair.side(other(from))).is_empty(), "the close still goes out");
+    }
+}

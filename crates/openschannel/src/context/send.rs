@@ -193,6 +193,8 @@ impl SendHalf {
 
     /// Writes the answer the peer waits for, a KeyUpdate or in TLS 1.2 a no_renegotiation (RFC 5246 section 7.2.2); nothing if it does not.
     ///
+    /// A no_renegotiation for which the key has no record left is dropped, and `output` stays empty: nothing can be sent but the close.
+    ///
     /// # Errors
     /// SEC_E_INSUFFICIENT_MEMORY: `output` is too small, and nothing has changed; otherwise as [`SendHalf::encrypt`].
     pub fn answer_key_update(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
@@ -206,7 +208,7 @@ impl SendHalf {
         }
         // Cleared first: a request that comes in between wants an answer of its own.
         self.shared.reply_done();
-        let declined = self.emit(Alert::NO_RENEGOTIATION, output);
+        let declined = self.decline_renegotiation(output);
         if declined.is_err() {
             self.shared.owe_reply();
         }

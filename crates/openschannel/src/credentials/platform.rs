@@ -1,11 +1,14 @@
 //! The operating system's trust store.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::{CertificateError, Error as EngineError};
+use rustls_native_certs::CertificateResult;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 
@@ -112,19 +115,59 @@ pub fn system_roots() -> Vec<Vec<u8>> {
     usable(rustls_native_certs::load_native_certs())
 }
 
-/// As [`system_roots`], but only from where systems keep them: for programs that have more rights than whoever runs them
-/// (set-user-ID and the like), and whose environment is that one's.
+/// As [`system_roots`], but only from the files and directories in which systems keep them: for programs that have more rights than
+/// whoever runs them (set-user-ID and the like), and whose environment is that one's.
+///
+/// It fails closed: what a system keeps elsewhere is not found, and who goes by it is not trusted. On Apple's systems that is what was
+/// added to the keychain. It is read by way of [`system_roots`] only, which asks the environment first, and a part of it belongs to
+/// the user.
 #[cfg(unix)]
 pub fn system_roots_without_environment() -> Vec<Vec<u8>> {
-    let places = openssl_probe::candidate_cert_dirs();
-    let found = places.map(|place| rustls_native_certs::load_certs_from_paths(None, Some(place)));
-    let mut roots: Vec<Vec<u8>> = found.flat_map(usable).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    roots
+    roots_in(BUNDLES.iter().map(Path::new), openssl_probe::candidate_cert_dirs())
 }
 
-fn usable(found: rustls_native_certs::CertificateResult) -> Vec<Vec<u8>> {
+/// Files that hold all roots of a system, which may have them nowhere else. Every path is one that only the system's administrator
+/// writes to on that system: `/usr/local` is left out where package managers give it to a user.
+#[cfg(unix)]
+const BUNDLES: &[&str] = if cfg!(any(target_os = "freebsd", target_os = "dragonfly")) {
+    &["/etc/ssl/cert.pem", "/usr/local/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt"]
+} else if cfg!(target_os = "netbsd") {
+    &["/etc/openssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"]
+} else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
+    &["/etc/ssl/cacert.pem", "/etc/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"]
+} else {
+    &[
+        // Debian, Gentoo, Arch
+        "/etc/ssl/certs/ca-certificates.crt",
+        // Fedora and RHEL; the second one before they had the first
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        // openSUSE
+        "/etc/ssl/ca-bundle.pem",
+        // Alpine, OpenBSD, macOS
+        "/etc/ssl/cert.pem",
+    ]
+};
+
+#[cfg(unix)]
+pub(super) fn roots_in<'a>(
+    bundles: impl Iterator<Item = &'a Path>,
+    directories: impl Iterator<Item = &'a Path>,
+) -> Vec<Vec<u8>> {
+    let mut found = CertificateResult::default();
+    let bundles = bundles.filter(|bundle| bundle.exists()).map(|bundle| (Some(bundle), None));
+    for (bundle, directory) in bundles.chain(directories.map(|directory| (None, Some(directory)))) {
+        let mut more = rustls_native_certs::load_certs_from_paths(bundle, directory);
+        found.certs.append(&mut more.certs);
+        found.errors.append(&mut more.errors);
+    }
+    // Most systems have both, the one made of the other.
+    found.certs.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    found.certs.dedup();
+    usable(found)
+}
+
+fn usable(found: CertificateResult) -> Vec<Vec<u8>> {
     for error in &found.errors {
         tracing::warn!(%error, "a part of the system's roots could not be loaded");
     }

@@ -169,6 +169,11 @@ impl Opener {
     pub(crate) fn place(&self) -> ([u8; 8], u64) {
         (super::tests::key_identity(&self.material), self.seq)
     }
+
+    /// Where the nonce base lies.
+    pub(super) fn nonce_base(&self) -> *const [u8; NONCE_LEN] {
+        &raw const *self.iv
+    }
 }
 
 impl core::fmt::Debug for Opener {

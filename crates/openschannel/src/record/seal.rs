@@ -170,6 +170,11 @@ impl Sealer {
     pub(crate) fn place(&self) -> ([u8; 8], u64) {
         (self.identity, self.seq)
     }
+
+    /// Where the nonce base lies.
+    pub(super) fn nonce_base(&self) -> *const [u8; NONCE_LEN] {
+        &raw const *self.iv
+    }
 }
 
 impl core::fmt::Debug for Sealer {

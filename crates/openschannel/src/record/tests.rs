@@ -131,6 +131,23 @@ fn the_last_sequence_number_is_never_passed() {
     assert_eq!(sealer.seq(), u64::MAX);
 }
 
+/// Secrets that lay in what is moved would stay where it was, with nobody to wipe them.
+#[test]
+fn what_is_moved_leaves_no_secret_behind() {
+    for protection in ALL {
+        let (sealer, opener) = pair(protection);
+        let material = material(protection);
+        let places = |sealer: &Sealer, opener: &Opener, material: &KeyMaterial| {
+            [sealer.nonce_base(), opener.nonce_base(), &raw const *material.iv, material.key.as_ptr().cast()]
+        };
+        let before = places(&sealer, &opener, &material);
+        let moved = Box::new((sealer, opener, material));
+        assert_eq!(places(&moved.0, &moved.1, &moved.2), before, "{protection:?}");
+    }
+    // The library's key cannot be looked into; this is too small to hold one.
+    assert!(size_of::<LessSafeKey>() < MAX_KEY_LEN);
+}
+
 #[test]
 fn padding_is_stripped_and_padding_alone_refused() {
     let key = material(Protection::Tls13Aes128Gcm);

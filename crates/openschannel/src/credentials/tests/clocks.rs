@@ -8,9 +8,6 @@ use crate::status::ErrorStatus;
 
 const BOTH: [Protocols; 2] = [Protocols::TLS1_2, Protocols::TLS1_3];
 
-/// The most that a ticket may be good for (RFC 9846 section 4.7.1).
-const WEEK: u64 = 7;
-
 /// Two sides with a clock each, and certificates for ten days from the day before [`noon`].
 struct Pair {
     client: OutboundCredentials,
@@ -141,23 +138,6 @@ fn a_session_ends_exactly_at_its_lifespan() {
             }
         }
     }
-}
-
-/// However long a session may live, a ticket of TLS 1.3 is good for seven days, and says so.
-#[test]
-fn no_ticket_is_good_for_more_than_a_week() {
-    for pair in kinds(Protocols::TLS1_3, days(300)) {
-        let config = pair.server.server_config(None);
-        assert!(Duration::from_secs(config.ticketer.lifetime().into()) <= days(WEEK));
-        assert!(!pair.resumes());
-        // A second more: the engine's own bound includes its end.
-        pair.set(noon() + days(WEEK) + Duration::from_secs(1));
-        assert!(!pair.resumes());
-    }
-    let [_, _, shared] = kinds(Protocols::TLS1_3, days(300));
-    assert!(!shared.resumes());
-    shared.set(noon() + days(WEEK) - Duration::from_secs(1));
-    assert!(shared.resumes());
 }
 
 /// RFC 9846 section 4.7.1 recommends that sessions end with what they rest on: the peer is known by a certificate, and that has an end.

@@ -242,56 +242,7 @@ fn a_lifespan_ends_however_often_the_session_was_resumed() {
     }
 }
 
-/// RFC 8446 section 4.6.1: limits on a session's life take that of the peer's certificate into account.
-#[test]
-fn a_session_does_not_outlive_the_certificate_it_was_made_with() {
-    let hour = Duration::from_secs(3600);
-    let until = |until: SystemTime| {
-        let moment = rcgen::date_time_ymd(1970, 1, 1) + until.duration_since(UNIX_EPOCH).unwrap();
-        move |params: &mut CertificateParams| params.not_after = moment
-    };
-    for version in BOTH {
-        for tickets in [true, false] {
-            for expiring in [PeerRole::Server, PeerRole::Client] {
-                let about = format!("{version:?} {tickets} {expiring:?}");
-                let (start, clock) = (noon(), ManualClock::at(noon()));
-                let authority = Authority::new("Root");
-                let identity = |role, name| {
-                    let end = if role == expiring { start + hour } else { start + days(300) };
-                    authority.identity_with(&rcgen::PKCS_ECDSA_P256_SHA256, &[name], until(end))
-                };
-                let client = OutboundCredentials::builder()
-                    .trust(authority.trust())
-                    .protocols(version)
-                    .clock(clock.clone())
-                    .identity(identity(PeerRole::Client, "client"))
-                    .acquire()
-                    .unwrap();
-                let server = InboundCredentials::builder()
-                    .trust(authority.trust())
-                    .clock(clock.clone())
-                    .tickets(tickets)
-                    .client_auth(ClientAuth::Require)
-                    .identity(identity(PeerRole::Server, "a.example"))
-                    .acquire()
-                    .unwrap();
-                let again = || connect(&client, &server, "a.example");
-                assert!(!again().succeeded().resumed());
-                for _ in 0..3 {
-                    clock.advance(hour / 4);
-                    assert!(again().succeeded().resumed(), "{about}");
-                }
-                clock.advance(hour / 4 + Duration::from_secs(1));
-                let late = again();
-                assert!(!late.resumed(), "{about}");
-                let judged = if expiring == PeerRole::Server { &late.client } else { &late.server };
-                assert!(judged.is_err(), "a full handshake refuses the certificate, {about}");
-            }
-        }
-    }
-}
-
-/// RFC 8446 section 4.6.1: neither side goes beyond seven days, whatever its credential says.
+/// RFC 9846 section 4.7.1: neither side goes beyond seven days, whatever its credential says.
 #[test]
 fn no_ticket_lives_for_longer_than_a_week() {
     let store = Arc::new(MemoryClientSessions::new(4));

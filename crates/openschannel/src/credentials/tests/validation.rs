@@ -331,6 +331,49 @@ fn the_systems_roots_do_not_know_a_stranger() {
     }
 }
 
+/// Alpine and OpenBSD have a bundle only, others directories only, most have both.
+#[cfg(all(feature = "system-trust", unix))]
+#[test]
+fn roots_are_found_in_bundles_and_in_directories() {
+    let directory = std::env::temp_dir().join(format!("openschannel-roots-{}", std::process::id()));
+    let (bundle, single) = (directory.join("bundle.pem"), directory.join("certs").join("one.pem"));
+    std::fs::create_dir_all(single.parent().unwrap()).unwrap();
+    let made = ["One", "Two", "Three"].map(|name| {
+        let mut params = named(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap()
+    });
+    std::fs::write(&bundle, made[0].pem() + &made[1].pem()).unwrap();
+    std::fs::write(&single, made[1].pem() + &made[2].pem()).unwrap();
+    let found = platform::roots_in(
+        [&*directory.join("none.pem"), &*bundle].into_iter(),
+        [single.parent().unwrap()].into_iter(),
+    );
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(found.len(), 3, "each once");
+    assert!(made.iter().all(|made| found.contains(&made.der().to_vec())));
+}
+
+/// In a process of its own, whose environment names nothing. Apple's keychain is read with the environment only.
+#[cfg(all(feature = "system-trust", unix, not(target_vendor = "apple")))]
+#[test]
+fn without_the_environment_the_systems_roots_are_all_there() {
+    use std::process::Command;
+
+    const NAME: &str =
+        "credentials::tests::validation::without_the_environment_the_systems_roots_are_all_there";
+    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().all(|name| std::env::var_os(name).is_none()) {
+        let found = system_roots_without_environment();
+        assert!(system_roots().iter().all(|root| found.contains(root)));
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", NAME]).env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// In a process of its own, whose environment names another root.
 #[cfg(all(feature = "system-trust", unix))]
 #[test]
