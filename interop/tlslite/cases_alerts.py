@@ -134,5 +134,5 @@ def floods(role, version):
                 continue
             yield Case(f"alert/{point} 4 times {name}", role, version, {point: flood(4, content)}, goes_on(), bound)
             yield Case(f"alert/{point} 5 times {name}", role, version, {point: flood(5, content)}, refused(10), bound)
-    yield Case("alert/data 4 times warning, data, 4 times", role, version, {
+    yield Case("alert/data 4 times user_canceled, data, 4 times", role, version, {
         "established": flood(4, b"\x01\x5a"), "data": flood(4, b"\x01\x5a")}, goes_on(), "data between them begins the count anew")

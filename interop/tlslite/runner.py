@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,9 @@ import cases_handshake
 import cases_post_handshake
 import cases_records
 from subjects import Machine
+
+# Between two looks whether all workers live, while none of them says anything.
+LOOK_AFTER_SECONDS = 1
 
 SUBJECTS = [cases_alerts, cases_closing, cases_records, cases_handshake, cases_post_handshake]
 
@@ -46,22 +51,33 @@ def run(chosen, program):
                      for number in range(workers)]
         for process in processes:
             process.start()
-        failures = show_in_order(chosen, results, workers)
-        for process in processes:
-            process.join()
+        try:
+            failures = show_in_order(chosen, results, processes)
+        except WorkerDied as died:
+            print(f"FAIL {died}", flush=True)
+            for process in processes:
+                process.terminate()
+            return 1
+        finally:
+            for process in processes:
+                process.join()
     seconds = time.monotonic() - began
     print(f"{len(chosen) - failures[0]} of {len(chosen)} cases as expected, {failures[0]} not, {failures[1]} servers that grew or died; "
           f"{seconds:.0f} s")
     return 1 if any(failures) else 0
 
 
-def show_in_order(chosen, results, workers):
+class WorkerDied(Exception):
+    """A worker has ended before it was done: what it had still to say will not come."""
+
+
+def show_in_order(chosen, results, processes):
     """How many cases and how many servers were not as they should be."""
-    waiting, shown, ended, wrong, sick = {}, 0, 0, 0, 0
-    while shown < len(chosen) or ended < workers:
-        index, different = results.get()
+    waiting, shown, ended, wrong, sick = {}, 0, set(), 0, 0
+    while shown < len(chosen) or len(ended) < len(processes):
+        number, index, different = next_result(results, processes, ended)
         if index is None:
-            ended += 1
+            ended.add(number)
             if different:
                 sick += 1
                 print(f"serve: {different}", flush=True)
@@ -78,9 +94,35 @@ def show_in_order(chosen, results, workers):
     return wrong, sick
 
 
+def next_result(results, processes, ended):
+    while True:
+        # Asked first: what a worker said before it ended is there by now.
+        dead = [number for number, process in enumerate(processes) if number not in ended and not process.is_alive()]
+        try:
+            return results.get(timeout=LOOK_AFTER_SECONDS)
+        except queue.Empty:
+            if dead:
+                codes = ", ".join(f"{number} (code {processes[number].exitcode})" for number in dead)
+                raise WorkerDied(f"workers that ended before they were done: {codes}") from None
+
+
 def work(chosen, number, workers, program, directory, results):
     """One worker: every so-manieth case, against a server of its own, whose size is looked at in the middle and at the end."""
+    def end(*_):
+        # Nobody hears any more what is still to be said, and one that died may have taken the way to say it with it.
+        results.cancel_join_thread()
+        # As an exception, so that the server goes too.
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
     machine = Machine(program, directory)
+    try:
+        play_all(chosen, number, workers, machine, results)
+    finally:
+        machine.serve.process.kill()
+
+
+def play_all(chosen, number, workers, machine, results):
     mine = range(number, len(chosen), workers)
     middle = None
     for count, index in enumerate(mine):
@@ -90,10 +132,10 @@ def work(chosen, number, workers, program, directory, results):
             different = machine.play(chosen[index])
         except Exception as error:
             different = f"the script failed: {type(error).__name__}: {error}"
-        results.put((index, different))
+        results.put((number, index, different))
     sick = machine.serve.grown(middle, machine.serve.settled())
     code = machine.serve.stop()
-    results.put((None, "; ".join(filter(None, [sick, f"ended with code {code}" if code else None])) or None))
+    results.put((number, None, "; ".join(filter(None, [sick, f"ended with code {code}" if code else None])) or None))
 
 
 if __name__ == "__main__":

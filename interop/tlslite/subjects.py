@@ -80,7 +80,9 @@ class Serve:
         return files, int(status["Threads"]), int(status["VmRSS"].split()[0])
 
     def settled(self):
-        """The same, when no connection is open any more."""
+        """The same, when no connection is open any more; after the bound for hangs, as it is then.
+
+        Nothing tells from outside when a process has let go of a file, so it is looked for again and again."""
         deadline = time.monotonic() + PATIENCE
         while True:
             holds = self.holds()

@@ -185,7 +185,7 @@ impl<S: Read + Write> TlsStream<S> {
     /// As reading; an end of the transport's, and a close_notify too, carries a [`ReadEnded`](crate::ReadEnded). The alert for the peer was sent as
     /// far as the transport took it.
     pub fn handshake(&mut self) -> io::Result<()> {
-        while !self.shake()? {}
+        while !self.shake_over(|transport| transport)? {}
         Ok(())
     }
 
@@ -240,40 +240,44 @@ impl<S: Read + Write> TlsStream<S> {
         (self.transport, self.driver)
     }
 
-    /// A turn of the handshake: what is to be sent, and one read. Says whether it is finished.
-    fn shake(&mut self) -> io::Result<bool> {
-        let advanced = self.driver.advance();
-        let sent = self.send_all();
+    /// A turn of the handshake, over what `over` makes of the transport: what is to be sent, and one read. Says whether it is finished.
+    fn shake_over<'a, T: Read + Write>(&'a mut self, over: impl FnOnce(&'a mut S) -> T) -> io::Result<bool> {
+        let Self { transport, driver, incoming, outgoing, send_error, .. } = self;
+        let mut transport = over(transport);
+        let advanced = driver.advance();
+        let sent = match send_error {
+            Some(error) => Err(alike(error)),
+            None => send_all(&mut transport, driver, outgoing).map_err(|error| incoming.reset.note(error)),
+        };
         let advanced = advanced.map_err(failed)?;
         if let Err(error) = sent {
             if is_retry(&error) {
                 return Err(error);
             }
-            let kept = alike(self.send_error.get_or_insert(error));
+            let kept = alike(send_error.get_or_insert(error));
             // The peer may have said why it takes no more: what it sent is read first.
             if !is_gone(&kept) {
                 return Err(kept);
             }
         }
         match advanced {
-            Advance::Established if self.send_error.is_none() => return Ok(true),
-            Advance::Established => match self.driver.fill_plaintext().map_err(failed)? {
+            Advance::Established if send_error.is_none() => return Ok(true),
+            Advance::Established => match driver.fill_plaintext().map_err(failed)? {
                 Plaintext::NeedsReceive => {}
                 // What has come is for reading; the error is met again by whoever writes.
                 Plaintext::Data(_) | Plaintext::End(ReadEnd::Clean) => return Ok(true),
-                Plaintext::End(end) => return Err(self.ended(end)),
+                Plaintext::End(end) => return Err(ended(driver, incoming, end)),
             },
-            Advance::Ended(end) => return Err(self.ended(end)),
+            Advance::Ended(end) => return Err(ended(driver, incoming, end)),
             Advance::NeedsReceive => {}
         }
-        self.receive()?;
+        receive(&mut transport, driver, incoming, nobody_sends)?;
         Ok(false)
     }
 
     /// One read of the transport's. Its end is the driver's to report.
     fn receive(&mut self) -> io::Result<usize> {
-        // Nobody sends meanwhile.
-        receive(&mut self.transport, &mut self.driver, &mut self.incoming, |_| false)
+        receive(&mut self.transport, &mut self.driver, &mut self.incoming, nobody_sends)
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -283,8 +287,11 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// Sends everything that waits, and flushes the transport.
     fn send_all(&mut self) -> io::Result<()> {
-        self.send()?;
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.incoming.reset.note(error))
+        if let Some(error) = &self.send_error {
+            return Err(alike(error));
+        }
+        send_all(&mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.incoming.reset.note(error))
     }
 
     /// One write of the transport's. Says whether more waits.
@@ -294,11 +301,6 @@ impl<S: Read + Write> TlsStream<S> {
         }
         send_once(&mut self.transport, &mut self.driver, &mut self.outgoing)
             .map_err(|error| self.incoming.reset.note(error))
-    }
-
-    fn ended(&self, end: ReadEnd) -> io::Error {
-        let report = self.driver.closing_report();
-        self.incoming.ended(end, report.bytes_received, !report.handshake_complete)
     }
 }
 
@@ -321,7 +323,7 @@ impl<S: Read + Write> BufRead for TlsStream<S> {
             match end {
                 None => self.receive()?,
                 Some(end) if self.incoming.truncation.reads_as_end(end) => break,
-                Some(end) => return Err(self.ended(end)),
+                Some(end) => return Err(ended(&self.driver, &self.incoming, end)),
             };
         }
         Ok(self.driver.plaintext())
@@ -372,6 +374,17 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 }
 
+/// The error that tells how reading ended.
+fn ended(driver: &Driver, incoming: &Incoming, end: ReadEnd) -> io::Error {
+    let report = driver.closing_report();
+    incoming.ended(end, report.bytes_received, !report.handshake_complete)
+}
+
+/// For [`receive`], of a stream that is whole.
+fn nobody_sends<R>(_transport: &R) -> bool {
+    false
+}
+
 fn receive<R: Read>(
     transport: &mut R,
     driver: &mut impl Receive,
@@ -391,6 +404,15 @@ fn receive<R: Read>(
         }
         return Ok(0);
     }
+}
+
+fn send_all(
+    transport: &mut impl Write,
+    driver: &mut impl Transmit,
+    outgoing: &mut Outgoing,
+) -> io::Result<()> {
+    while send_once(transport, driver, outgoing)? {}
+    flush(transport, outgoing)
 }
 
 fn send_once(

@@ -95,7 +95,8 @@ impl Incoming {
     /// The transport's read gave nothing: what that is.
     ///
     /// `is_gone` says whether there is a connection any more. If there is none, the other half may have been told of a reset this very
-    /// moment, and what it was told decides. It does not wait for anything then, so it is waited for.
+    /// moment, and what it was told decides. It does not wait for anything then, so it is waited for, by spinning: see
+    /// [`SplitTransport::is_gone`](crate::SplitTransport::is_gone).
     pub(crate) fn eof(&mut self, is_gone: impl FnOnce() -> bool) -> TransportEnd {
         if self.reset.error.get().is_none() && is_gone() {
             while self.reset.sending.load(Ordering::SeqCst) && self.reset.error.get().is_none() {

@@ -35,6 +35,10 @@ pub trait SplitTransport: Sized {
 
     /// Whether there is no connection any more, so that no call on the writing half waits. Asked when reading has met its end: a reset
     /// that the writing half is told of in that moment looks like a FIN to the reading half. `false`, the default, asks nothing more.
+    ///
+    /// At `true` the reading half waits for a call of the writing half's that is under way, on its own thread and without sleeping: it
+    /// is about to return. While a write, a flush or a shutdown can still block, `true` burns a processor, and holds the thread that a
+    /// task runs on, until that call returns.
     fn is_gone(_read: &Self::ReadHalf) -> bool {
         false
     }

@@ -67,7 +67,7 @@ const FULL: usize = RECEIVE_BUFFER / 2;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a subject has for a verdict that nobody asked for.
-const MOMENT: Duration = Duration::from_millis(20);
+pub(crate) const MOMENT: Duration = Duration::from_millis(20);
 
 /// How long one of other people's has for its verdict before it is asked for it. Some ends are not noticed by everybody.
 const UNNOTICED: Duration = Duration::from_secs(3);
@@ -136,6 +136,8 @@ struct Stage<'a> {
     files: &'a Files,
     ours: bool,
     patience: Duration,
+    /// For a verdict that nobody asked for.
+    moment: Duration,
     heard: Receiver<Heard>,
     playing: Box<dyn Playing>,
     /// Gone with a reset.
@@ -184,8 +186,8 @@ impl<'a> Stage<'a> {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(patience)).unwrap();
         socket.set_write_timeout(Some(patience)).unwrap();
-        let (ours, socket) = (subject.is_ours(), Some(socket));
-        Ok(Self { cell, files, ours, patience, heard, playing, socket, early: None })
+        let (ours, socket, moment) = (subject.is_ours(), Some(socket), subject.moment(cell.state));
+        Ok(Self { cell, files, ours, patience, moment, heard, playing, socket, early: None })
     }
 
     fn play(mut self) -> Result<Played, Stopped> {
@@ -209,7 +211,7 @@ impl<'a> Stage<'a> {
             State::Blocked => {
                 self.wait_until_full()?;
                 // Its kernel still takes some of it.
-                self.early = self.hear(MOMENT)?.map(|line| verdict(&line)).transpose()?;
+                self.early = self.hear(self.moment)?.map(|line| verdict(&line)).transpose()?;
             }
             _ => {}
         }
@@ -272,8 +274,8 @@ impl<'a> Stage<'a> {
 
     fn verdict(&mut self) -> Result<Played, Stopped> {
         if self.cell.end == End::Silence {
-            if let Some(line) = self.hear(MOMENT)? {
-                self.early = Some(verdict(&line)?);
+            if self.early.is_none() {
+                self.early = self.hear(self.moment)?.map(|line| verdict(&line)).transpose()?;
             }
             self.playing.stop();
         }

@@ -18,11 +18,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use openschannel::Role;
 
 use crate::cell::{State, Version, role_name};
-use crate::conductor::{LAST, PATIENCE};
+use crate::conductor::{LAST, MOMENT, PATIENCE};
 
 /// The part a subject is to play.
 #[derive(Clone, Debug)]
@@ -64,6 +65,11 @@ pub trait Subject: Sync + fmt::Debug {
     /// Whether it is one of ours, which is held to what it sends behind the end too.
     fn is_ours(&self) -> bool {
         false
+    }
+
+    /// How long it has for a verdict that nobody asked for. More than a moment is for one that is known to give it.
+    fn moment(&self, _state: State) -> Duration {
+        MOMENT
     }
 
     /// Begins to play.

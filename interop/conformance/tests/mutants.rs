@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openschannel::Role;
 use openschannel_conformance::cell::{Cell, End, State, Version};
-use openschannel_conformance::conductor::{AFTERWARDS, Outcome, play};
+use openschannel_conformance::conductor::{AFTERWARDS, Outcome, PATIENCE, play};
 use openschannel_conformance::expectations::{After, expectation};
 use openschannel_conformance::files::Files;
 use openschannel_conformance::judge::{Judgement, judge};
@@ -48,10 +48,13 @@ fn the_last_data_is_lost() {
     });
 }
 
-/// Where silence is the end, the verdict would have been right.
+/// Where silence is the end, the verdict would have been right. The conductor waits until it is there, however long that takes.
 #[test]
 fn a_verdict_before_it_was_asked_for() {
-    let hasty = altered(|line| line.replace("ready", "ready\nverdict open received=5"));
+    let hasty = Altered {
+        speaks_early: true,
+        ..altered(|line| line.replace("ready", "ready\nverdict open received=5"))
+    };
     finds_out(&hasty, |cell| cell.state != State::Handshake);
 }
 
@@ -104,12 +107,12 @@ fn subjects_that_break_the_rules_are_said_to() {
         let Outcome::Broken(said) = play(&mutant, cell, &files, short) else { panic!("{why}") };
         assert!(said.contains(why), "{said}");
     }
-    for (alter, why) in [
-        (Alter(|line| line.replace("ready", "nearly")), "in place of ready: nearly"),
-        (Alter(|line| line.replace("verdict", "opinion")), "no verdict: opinion closed received=5"),
-        (Alter(|line| line.replace("closed", "shut")), "no verdict: verdict shut received=5"),
+    for (mutant, why) in [
+        (altered(|line| line.replace("ready", "nearly")), "in place of ready: nearly"),
+        (altered(|line| line.replace("verdict", "opinion")), "no verdict: opinion closed received=5"),
+        (altered(|line| line.replace("closed", "shut")), "no verdict: verdict shut received=5"),
     ] {
-        let Outcome::Broken(said) = play(&Altered(alter.0), cell, &files, Duration::from_secs(5)) else {
+        let Outcome::Broken(said) = play(&mutant, cell, &files, Duration::from_secs(5)) else {
             panic!("{why}")
         };
         assert!(said.contains(why), "{said}");
@@ -146,13 +149,15 @@ fn goodbye(play: fn(&Part, &openschannel_conformance::subject::Voice) -> Result<
 
 /// Our provider, with its words turned round.
 fn altered(alter: fn(&str) -> String) -> Altered {
-    Altered(alter)
+    Altered { alter, speaks_early: false }
 }
 
-struct Alter(fn(&str) -> String);
-
 #[derive(Debug)]
-struct Altered(fn(&str) -> String);
+struct Altered {
+    alter: fn(&str) -> String,
+    /// Gives its verdict behind every `ready`.
+    speaks_early: bool,
+}
 
 impl Subject for Altered {
     fn name(&self) -> &'static str {
@@ -171,9 +176,18 @@ impl Subject for Altered {
         true
     }
 
+    fn moment(&self, state: State) -> Duration {
+        // In the handshake nobody is ready.
+        if self.speaks_early && state != State::Handshake {
+            PATIENCE
+        } else {
+            provider::SUBJECT.moment(state)
+        }
+    }
+
     fn start(&self, part: &Part, heard: Sender<Heard>) -> Result<Box<dyn Playing>, String> {
         let (hears, said) = channel();
-        let alter = self.0;
+        let alter = self.alter;
         thread::spawn(move || {
             for what in said {
                 match what {

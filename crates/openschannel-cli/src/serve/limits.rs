@@ -44,7 +44,7 @@ const ECHOING_TIME: Duration = Duration::from_secs(86_400);
 /// For the close_notify to get into the transport and the peer to end its side after this one has. Shorter than the time a stopping
 /// server has, so that a silent peer is let go of and reported. What the peer may still send meanwhile is read, so that no reset
 /// destroys what it has not read yet.
-pub(super) const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
+const CLOSE_BUDGET: CloseBudget = CloseBudget::new(64 << 20, Duration::from_secs(3));
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What a client may cost")]

@@ -135,7 +135,11 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
         None => Service::Echo,
     };
     let limits = options.limits.limits(matches!(service, Service::Echo));
-    let misbehaviour = options.misbehave.map(|mode| Misbehaviour { mode, time: options.misbehave_time });
+    let misbehaviour = options.misbehave.map(|mode| Misbehaviour {
+        mode,
+        time: options.misbehave_time,
+        close: limits.close,
+    });
     let session = Session {
         credentials,
         service,

@@ -107,7 +107,7 @@ impl<S: Transport> TlsStream<S> {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) if is_retry(&error) => {
-                        let waited = has_waited(asked, left.clamp(MOMENT, TURN));
+                        let waited = has_waited(asked.elapsed(), left.clamp(MOMENT, TURN));
                         let received = self.make_room(closing, budget)?;
                         if remaining(closing, budget).is_zero() {
                             return Ok(Some(CloseLimit::Time));
@@ -218,7 +218,7 @@ impl<S: Transport> TlsStream<S> {
                 Ok(n) => closing.received += n as u64,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if !is_retry(&error) || wanted == Wanted::Leftovers => return Ok(None),
-                Err(error) if !has_waited(asked, timeout) => return Err(error),
+                Err(error) if !has_waited(asked.elapsed(), timeout) => return Err(error),
                 Err(_) => {}
             }
         }
@@ -236,6 +236,6 @@ pub(super) fn unless_gone(set: io::Result<()>) -> io::Result<()> {
 
 /// Whether a transport that gave up has waited for the timeout that was set. One that has not does not block: it is its owner who
 /// knows when to ask again.
-pub(super) fn has_waited(asked: Instant, timeout: Duration) -> bool {
-    asked.elapsed() >= timeout / 2
+pub(super) fn has_waited(waited: Duration, timeout: Duration) -> bool {
+    waited >= timeout / 2
 }

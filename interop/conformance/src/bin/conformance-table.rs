@@ -5,18 +5,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use openschannel_conformance::cell::Cell;
-use openschannel_conformance::conductor::Outcome;
 use openschannel_conformance::document;
 use openschannel_conformance::files::Files;
-use openschannel_conformance::judge::judge;
-use openschannel_conformance::reasons::check;
-use openschannel_conformance::runner::play_parts;
+use openschannel_conformance::runner::problems;
 use openschannel_conformance::subject::Subject;
 use openschannel_conformance::subjects;
-
-/// What other people's subjects did otherwise than expected is played so many times more: chance in them is not to fail a build. Ours are
-/// played once; what fails once has failed.
-const AGAIN: usize = 3;
 
 struct Options {
     check: bool,
@@ -34,43 +27,18 @@ fn main() -> ExitCode {
         }
     };
     let files = Files::new();
-    let mut parts: Vec<(&dyn Subject, Cell)> = options
+    let parts: Vec<(&dyn Subject, Cell)> = options
         .subjects
         .iter()
         .flat_map(|subject| Cell::all().map(move |cell| (subject.as_ref(), cell)))
         .collect();
-    let mut problems = play(&mut parts, &files, options.verbose);
-    for _ in 0..AGAIN {
-        if problems.is_empty() || parts.iter().any(|(subject, _)| subject.is_ours()) {
-            break;
-        }
-        problems.iter().for_each(|problem| say(&format!("played again: {problem}")));
-        problems = play(&mut parts, &files, options.verbose);
-    }
+    let problems = problems(parts, &files, options.verbose, say);
     if !problems.is_empty() {
         problems.iter().for_each(|problem| say(problem));
         say("the table (expectations.rs) or the reasons (reasons.rs) say otherwise");
         return ExitCode::FAILURE;
     }
     if options.all { keep(options.check, &options.subjects) } else { ExitCode::SUCCESS }
-}
-
-/// Plays all parts; those that are not as they should be are left, with what is wrong.
-fn play(parts: &mut Vec<(&dyn Subject, Cell)>, files: &Files, verbose: bool) -> Vec<String> {
-    let outcomes = play_parts(parts, files);
-    let mut problems = Vec::new();
-    let judged: Vec<((&dyn Subject, Cell), Outcome)> = parts.drain(..).zip(outcomes).collect();
-    for ((subject, cell), outcome) in judged {
-        let judgement = judge(cell, &outcome, subject.is_ours());
-        if verbose {
-            say(&format!("{} {cell}: {outcome}", subject.name()));
-        }
-        if let Err(problem) = check(subject.name(), cell, &judgement) {
-            problems.push(format!("{} {cell}: {problem} ({outcome})", subject.name()));
-            parts.push((subject, cell));
-        }
-    }
-    problems
 }
 
 /// Writes the document, or compares all of it but the versions, which differ from machine to machine.
