@@ -38,9 +38,10 @@ use std::time::Duration;
 
 use files::Root;
 use http::{MAX_HEAD, Method, Status, head_end, oversized, parse};
-use limits::{CLOSE_BUDGET, Limits, Term};
+use limits::{Limits, Term};
 use openschannel::ReadEnd;
 use openschannel_fuzz::stream::connected;
+use openschannel_stream::CloseBudget;
 use openschannel_stream::graceful::GracefulShutdown;
 use session::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +57,7 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(30),
     stall: Duration::from_secs(60),
     connection: Duration::from_secs(3600),
-    close: CLOSE_BUDGET,
+    close: CloseBudget::new(64 << 20, Duration::from_secs(3)),
 };
 
 /// In a file beside the directory that is served.
@@ -130,7 +131,7 @@ async fn conversation(requests: &[u8], piece: usize, end: ClientEnd, close_delim
     let term = Term::begin(&LIMITS, &guard);
     let serving = async {
         let served = www::serve(&mut server, &site, &LIMITS, &term).await;
-        let closed = guard.close(&mut server, CLOSE_BUDGET).await;
+        let closed = guard.close(&mut server, LIMITS.close).await;
         drop(server);
         served.and(closed)
     };
