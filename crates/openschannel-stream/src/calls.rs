@@ -144,13 +144,14 @@ impl Calls {
     }
 
     /// A server without a context will not make one any more: an own fatal alert was asked for. False where there is a context, which
-    /// knows by itself.
+    /// knows by itself, and behind the transport's end, which came first.
     pub(crate) fn abandon(&mut self) -> bool {
         let Stage::Listening { read_end, .. } = &mut self.stage else { return false };
-        if *read_end == ReadEnd::Open {
+        let is_open = *read_end == ReadEnd::Open;
+        if is_open {
             *read_end = ReadEnd::Failed(ErrorStatus::ContextExpired);
         }
-        true
+        is_open
     }
 
     /// DecryptMessage on the record at the front of `buffer`.

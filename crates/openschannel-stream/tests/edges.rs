@@ -15,7 +15,7 @@ use harness::{Duo, Socket, pattern, quick_credentials, sockets};
 use openschannel::alert::{Alert, AlertDescription};
 use openschannel::credentials::{PostHandshake, Protocols};
 use openschannel::status::ErrorStatus;
-use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, Role};
+use openschannel::{ContextOptions, KeyUpdateRequest, ReadEnd, Role, TransportEnd};
 use openschannel_stream::blocking::{TlsStream, Transport};
 use openschannel_stream::{
     Advance, CloseBudget, CloseFailed, Driver, Event, Plaintext, TlsAcceptor, TlsConnector,
@@ -72,6 +72,24 @@ fn a_fatal_alert_before_the_client_came_ends_the_connection() {
             "as behind any own fatal alert"
         );
         assert!(!report.handshake_complete);
+    }
+}
+
+/// The first end decides: an alert that nobody hears any more makes no failure of a cut.
+#[test]
+fn a_fatal_alert_behind_the_transports_end_changes_no_verdict() {
+    let (outbound, inbound) = quick_credentials(VERSIONS[0]);
+    for (end, verdict) in [
+        (TransportEnd::Eof, ReadEnd::Truncated { inside_record: false }),
+        (TransportEnd::Reset, ReadEnd::Reset),
+    ] {
+        let mut duo = Duo::new(&outbound, &inbound);
+        duo.server.transport_ended(end);
+        for _ in 0..2 {
+            assert!(matches!(duo.server.advance(), Ok(Advance::Ended(end)) if end == verdict), "{verdict:?}");
+            duo.server.send_alert(Alert::fatal(AlertDescription::INTERNAL_ERROR)).ok();
+        }
+        assert_eq!(duo.server.closing_report().read_end, verdict);
     }
 }
 
