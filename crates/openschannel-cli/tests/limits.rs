@@ -129,20 +129,12 @@ fn a_request_that_never_ends_is_let_go() {
         let mut client = server.client(protocols);
         client.write_all(b"GET /small HTTP/1.1\r\nHost: a\r\n").unwrap();
         client.flush().unwrap();
-        client.get_mut().set_read_timeout(Some(DRIP)).unwrap();
         let mut fields = b"X: y\r\n".iter().cycle();
-        let began = Instant::now();
-        let ended = loop {
-            match client.read(&mut [0]) {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                other => break other,
-            }
-            assert!(began.elapsed() < FOR_EVER, "it may go on for ever");
+        let read = wait_for_bytes(&mut client, DRIP, |client| {
             client.write_all(&[*fields.next().unwrap()]).unwrap();
-            client.flush().unwrap();
-        };
+        });
         // Nothing was answered, so that the end is one in order.
-        assert_eq!(ended.unwrap(), 0);
+        assert_eq!(read, 0);
         assert_eq!(client.report().read_end, ReadEnd::Clean);
         client.close(FOR_EVER).unwrap();
         assert_eq!(server.next_line()["bytes_sent"], 0);
@@ -273,19 +265,30 @@ fn a_close_that_is_never_answered_is_given_up() {
 fn key_updates_do_not_put_the_idle_time_off() {
     let mut server = Served::start(&["--echo", "--idle-time", "1"]);
     let mut client = server.client(Protocols::TLS1_3);
-    client.get_mut().set_read_timeout(Some(3 * DRIP)).unwrap();
-    let began = Instant::now();
-    let ended = loop {
-        match client.read(&mut [0]) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            other => break other,
-        }
-        assert!(began.elapsed() < FOR_EVER, "it may go on for ever");
+    let read = wait_for_bytes(&mut client, 3 * DRIP, |client| {
         client.driver_mut().key_update(openschannel::KeyUpdateRequest::Requested).unwrap();
-        client.flush().unwrap();
-    };
-    assert_eq!(ended.unwrap(), 0);
+    });
+    assert_eq!(read, 0);
     assert_eq!(client.report().read_end, ReadEnd::Clean);
     client.close(FOR_EVER).unwrap();
     assert_eq!(server.next_line()["bytes_received"], 0);
+}
+
+/// Lets the client say something every so often, until there is something to read; how much that is.
+fn wait_for_bytes(
+    client: &mut TlsStream<TcpStream>,
+    every: Duration,
+    mut say: impl FnMut(&mut TlsStream<TcpStream>),
+) -> usize {
+    client.get_mut().set_read_timeout(Some(every)).unwrap();
+    let began = Instant::now();
+    loop {
+        match client.read(&mut [0]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            other => break other.unwrap(),
+        }
+        assert!(began.elapsed() < FOR_EVER, "it may go on for ever");
+        say(client);
+        client.flush().unwrap();
+    }
 }

@@ -17,48 +17,35 @@ fn believed(words: Option<OsString>, borrowed_rights: bool) -> String {
     words.map(|words| words.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Whether the program was started with rights that its caller does not have: set-user-ID, set-group-ID, file capabilities.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Whether the program was started with rights that its caller does not have: set-user-ID, set-group-ID, file capabilities. Windows has
+/// no such programs.
 pub(crate) fn has_borrowed_rights() -> bool {
-    use core::ffi::c_ulong;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use core::ffi::c_ulong;
 
-    const AT_SECURE: c_ulong = 23;
-    unsafe extern "C" {
-        safe fn getauxval(kind: c_ulong) -> c_ulong;
+        const AT_SECURE: c_ulong = 23;
+        unsafe extern "C" {
+            safe fn getauxval(kind: c_ulong) -> c_ulong;
+        }
+        return getauxval(AT_SECURE) != 0;
     }
-    getauxval(AT_SECURE) != 0
-}
-
-/// As above.
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-    target_os = "illumos",
-    target_os = "solaris"
-))]
-pub(crate) fn has_borrowed_rights() -> bool {
-    unsafe extern "C" {
-        safe fn issetugid() -> core::ffi::c_int;
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+        target_os = "illumos",
+        target_os = "solaris"
+    ))]
+    {
+        unsafe extern "C" {
+            safe fn issetugid() -> core::ffi::c_int;
+        }
+        return issetugid() != 0;
     }
-    issetugid() != 0
-}
-
-/// As above; Windows has no such programs.
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-    target_os = "illumos",
-    target_os = "solaris"
-)))]
-pub(crate) fn has_borrowed_rights() -> bool {
+    #[allow(unreachable_code, reason = "where a system has been asked")]
     false
 }
 

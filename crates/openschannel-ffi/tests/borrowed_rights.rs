@@ -19,10 +19,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use openschannel_ffi::types::{CERT_CONTEXT, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SecHandle};
+use openschannel_ffi::FreeCredentialsHandle;
+use openschannel_ffi::types::{CERT_CONTEXT, SecHandle};
 use openschannel_ffi::wincrypt::{CertEnumCertificatesInStore, CertOpenSystemStoreW, OpenSchannelImportPem};
-use openschannel_ffi::{AcquireCredentialsHandleW, FreeCredentialsHandle};
-use pair::{CONTINUE_NEEDED, OK, Pair, auth_data};
+use pair::{CONTINUE_NEEDED, OK, Pair, acquire_with, auth_data};
 
 /// Where the certificate lies that the environment names as a root; set in the child only.
 const CERTIFICATES: &str = "OPENSCHANNEL_TEST_CERTIFICATES";
@@ -194,22 +194,5 @@ fn acquire(inbound: bool, certificate: *const CERT_CONTEXT) -> SecHandle {
     let mut certificates = [certificate];
     auth.creds = certificates.as_mut_ptr();
     auth.flags = 0;
-    let package: Vec<u16> = "Schannel\0".encode_utf16().collect();
-    let mut handle = SecHandle { lower: 0, upper: 0 };
-    // SAFETY: everything lives through the call.
-    let status = unsafe {
-        AcquireCredentialsHandleW(
-            null(),
-            package.as_ptr(),
-            if inbound { SECPKG_CRED_INBOUND } else { SECPKG_CRED_OUTBOUND },
-            null(),
-            (&raw const auth).cast(),
-            null(),
-            null(),
-            &raw mut handle,
-            null_mut(),
-        )
-    };
-    assert_eq!(status, OK);
-    handle
+    acquire_with(inbound, &auth)
 }

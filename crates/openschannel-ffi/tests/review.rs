@@ -7,21 +7,11 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openschannel_ffi::types::{
-    CERT_CONTEXT, KeyingMaterial, KeyingMaterialInfo, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND,
-    SchCredentials, SecBuffer, SecBufferDesc, SecHandle, SessionInfo, attribute, buffer_type, cred_flags,
+    KeyingMaterial, KeyingMaterialInfo, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchCredentials, SecBuffer,
+    SecBufferDesc, SecHandle, SessionInfo, attribute, buffer_type, cred_flags,
 };
+use openschannel_ffi::wincrypt::OpenSchannelImportPem;
 use openschannel_ffi::*;
-
-unsafe extern "system" {
-    fn OpenSchannelImportPem(
-        chain: *const u8,
-        chain_len: u32,
-        key: *const u8,
-        key_len: u32,
-        store: *mut core::ffi::c_void,
-        context: *mut *const CERT_CONTEXT,
-    ) -> i32;
-}
 
 const ALLOCATE_MEMORY: u32 = 0x100;
 const MUTUAL_AUTH: u32 = 2;

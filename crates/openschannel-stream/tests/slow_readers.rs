@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use common::{NAME, VERSIONS, credentials};
 use openschannel::ReadEnd;
+use openschannel::credentials::Protocols;
 use openschannel_stream::{CloseReport, TlsAcceptor, TlsConnector, blocking, tokio::TlsStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -48,6 +49,15 @@ async fn sockets() -> [tokio::net::TcpStream; 2] {
     let client = small().connect(listener.local_addr().unwrap());
     let (client, server) = tokio::join!(client, listener.accept());
     [client.unwrap(), server.unwrap().0]
+}
+
+/// A client and a server over such sockets.
+async fn connected(version: Protocols) -> [TlsStream<tokio::net::TcpStream>; 2] {
+    let (outbound, inbound) = credentials(version);
+    let [client, server] = sockets().await;
+    let server = tokio::spawn(async move { TlsAcceptor::from(inbound).accept_async(server).await.unwrap() });
+    let client = TlsConnector::from(outbound).connect_async(NAME, client).await.unwrap();
+    [client, server.await.unwrap()]
 }
 
 /// What a side says: of its own, so that no byte is taken for the other's.
@@ -104,12 +114,7 @@ fn four_threads_end_clean() {
 fn four_tasks_end_clean() {
     runtime().block_on(async {
         for version in VERSIONS {
-            let (outbound, inbound) = credentials(version);
-            let [client, server] = sockets().await;
-            let server =
-                tokio::spawn(async move { TlsAcceptor::from(inbound).accept_async(server).await.unwrap() });
-            let client = TlsConnector::from(outbound).connect_async(NAME, client).await.unwrap();
-            let running = [client, server.await.unwrap()].into_iter().enumerate().map(|(side, stream)| {
+            let running = connected(version).await.into_iter().enumerate().map(|(side, stream)| {
                 let (mut read, mut write) = stream.into_split().unwrap();
                 let writer = tokio::spawn(async move {
                     for part in said_by(side).chunks(WRITE) {
@@ -144,12 +149,7 @@ fn four_tasks_end_clean() {
 fn sides_that_close_with_everything_full_end_clean() {
     runtime().block_on(async {
         for version in VERSIONS {
-            let (outbound, inbound) = credentials(version);
-            let [client, server] = sockets().await;
-            let server =
-                tokio::spawn(async move { TlsAcceptor::from(inbound).accept_async(server).await.unwrap() });
-            let client = TlsConnector::from(outbound).connect_async(NAME, client).await.unwrap();
-            let closing = [client, server.await.unwrap()].map(|mut stream| {
+            let closing = connected(version).await.map(|mut stream| {
                 tokio::spawn(async move {
                     // As much as goes in without anybody reading.
                     let said = said_by(0);

@@ -7,6 +7,7 @@ use openschannel_ffi::types::{
     CERT_CONTEXT, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchannelCred, SecBuffer, SecBufferDesc,
     SecHandle, buffer_type, cred_flags,
 };
+use openschannel_ffi::wincrypt::OpenSchannelImportPem;
 use openschannel_ffi::*;
 
 use crate::random::Random;
@@ -17,17 +18,6 @@ pub(crate) const CONTEXT_EXPIRED: i32 = 0x0009_0317;
 const INCOMPLETE_MESSAGE: i32 = 0x8009_0318_u32.cast_signed();
 /// ISC and ASC: ALLOCATE_MEMORY and CONFIDENTIALITY.
 const FLAGS: u32 = 0x110;
-
-unsafe extern "system" {
-    fn OpenSchannelImportPem(
-        chain: *const u8,
-        chain_len: u32,
-        key: *const u8,
-        key_len: u32,
-        store: *mut core::ffi::c_void,
-        context: *mut *const CERT_CONTEXT,
-    ) -> i32;
-}
 
 /// The server's certificate, imported once.
 fn certificate() -> *const CERT_CONTEXT {
@@ -80,8 +70,10 @@ pub(crate) fn auth_data(
 }
 
 pub(crate) fn acquire(inbound: bool, protocols: u32) -> SecHandle {
-    let mut certificates = [null()];
-    let auth = auth_data(inbound, protocols, &mut certificates);
+    acquire_with(inbound, &auth_data(inbound, protocols, &mut [null()]))
+}
+
+pub(crate) fn acquire_with(inbound: bool, auth: &SchannelCred) -> SecHandle {
     let package: Vec<u16> = "Schannel\0".encode_utf16().collect();
     let mut handle = SecHandle { lower: 0, upper: 0 };
     let side = if inbound { SECPKG_CRED_INBOUND } else { SECPKG_CRED_OUTBOUND };
@@ -92,7 +84,7 @@ pub(crate) fn acquire(inbound: bool, protocols: u32) -> SecHandle {
             package.as_ptr(),
             side,
             null(),
-            (&raw const auth).cast(),
+            core::ptr::from_ref(auth).cast(),
             null(),
             null(),
             &raw mut handle,

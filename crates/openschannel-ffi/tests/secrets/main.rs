@@ -16,7 +16,6 @@ mod random;
 #[path = "../../../openschannel/tests/secrets/theirs.rs"]
 mod theirs;
 
-use core::ffi::c_void;
 use core::ptr::{null, null_mut};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,10 +24,13 @@ use std::process::Command;
 use heap::{unwatched, watched};
 use known::{Known, Told, canary};
 use openschannel_ffi::types::{
-    CERT_CONTEXT, EapKeyBlock, KeyingMaterial, KeyingMaterialInfo, SecBuffer, SecBufferDesc, SecHandle,
-    SessionTicketKey, SessionTicketKeys, attribute, buffer_type,
+    EapKeyBlock, KeyingMaterial, KeyingMaterialInfo, SecBuffer, SecBufferDesc, SecHandle, SessionTicketKey,
+    SessionTicketKeys, attribute, buffer_type,
 };
-use openschannel_ffi::wincrypt::{Blob, CertCloseStore, PFXImportCertStore, PFXVerifyPassword};
+use openschannel_ffi::wincrypt::{
+    Blob, CertCloseStore, CertFreeCertificateContext, OpenSchannelImportPem, PFXImportCertStore,
+    PFXVerifyPassword,
+};
 use openschannel_ffi::*;
 use pair::Pair;
 use random::Random;
@@ -134,17 +136,6 @@ impl World {
     }
 
     fn import(&self) {
-        unsafe extern "system" {
-            fn OpenSchannelImportPem(
-                chain: *const u8,
-                chain_len: u32,
-                key: *const u8,
-                key_len: u32,
-                store: *mut c_void,
-                context: *mut *const CERT_CONTEXT,
-            ) -> i32;
-            fn CertFreeCertificateContext(context: *const CERT_CONTEXT) -> i32;
-        }
         let blob = Blob { len: length(&self.pfx), data: self.pfx.as_ptr() };
         // SAFETY: everything lives through the calls.
         let store = unsafe { PFXImportCertStore(&raw const blob, self.password.as_ptr(), 0) };

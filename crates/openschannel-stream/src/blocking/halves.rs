@@ -9,7 +9,7 @@ use crate::error::{alike, failed, refused, unfinished};
 use crate::halves::{ReceiveDriver, SendDriver};
 use crate::split::{Parts, SplitError, SplitTransport, halves, reunite};
 
-use super::{TlsStream, Transport, flush, receive, send_once, shut};
+use super::{TlsStream, Transport, receive, send_all, send_once, shut};
 
 /// The reading direction of a [`TlsStream`], made by [`TlsStream::into_split`]. Reading ends as there.
 ///
@@ -91,9 +91,9 @@ impl<W: Write> WriteHalf<W> {
     }
 
     fn send_all(&mut self) -> io::Result<()> {
-        self.send()?;
         let _under_way = self.reset.sending();
-        flush(&mut self.transport, &mut self.outgoing).map_err(|error| self.reset.note(error))
+        send_all(&mut self.transport, &mut self.driver, &mut self.outgoing)
+            .map_err(|error| self.reset.note(error))
     }
 }
 

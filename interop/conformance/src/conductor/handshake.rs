@@ -11,6 +11,7 @@ use openschannel_interop::certificates::SERVER_NAME;
 
 use crate::cell::{ALERT, End, State, Version};
 use crate::files::Files;
+use crate::subjects::provider::token_call;
 
 /// The conductor's side of a connection.
 #[derive(Debug)]
@@ -180,11 +181,7 @@ fn step(
     output: &mut TokenBuffer<'_>,
 ) -> Result<bool, String> {
     loop {
-        let answer = match context.role() {
-            _ if inbox.is_empty() => None,
-            Role::Client => Some(context.initialize_security_context(None, inbox, output)),
-            Role::Server => Some(context.accept_security_context(inbox, output)),
-        };
+        let answer = (!inbox.is_empty()).then(|| token_call(context, inbox, output));
         match answer {
             Some(Ok(outcome)) => {
                 inbox.drain(..outcome.consumed);

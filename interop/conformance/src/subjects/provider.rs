@@ -201,7 +201,8 @@ fn shake_hands(part: &Part, incoming: &mut Incoming) -> Result<(SecurityContext,
     Ok((context, Some(end)))
 }
 
-fn token_call(
+/// The token call of either role.
+pub(crate) fn token_call(
     context: &mut SecurityContext,
     input: &[u8],
     output: &mut TokenBuffer<'_>,

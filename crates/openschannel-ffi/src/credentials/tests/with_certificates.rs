@@ -1,23 +1,10 @@
 //! Certificates as C programs hold them.
 
-use core::ffi::c_void;
-
 use super::super::common::NAME;
 use super::*;
-use crate::certificates::CERT_CONTEXT;
-use crate::certificates::certificate_context;
-
-unsafe extern "system" {
-    fn OpenSchannelImportPem(
-        chain: *const u8,
-        chain_len: u32,
-        key: *const u8,
-        key_len: u32,
-        store: *mut c_void,
-        context: *mut *const CERT_CONTEXT,
-    ) -> i32;
-    fn CertFreeCertificateContext(context: *const CERT_CONTEXT) -> i32;
-}
+use crate::certificates::{
+    CERT_CONTEXT, CertFreeCertificateContext, OpenSchannelImportPem, certificate_context,
+};
 
 /// A certificate of a program's; given back when it goes.
 struct Held(*const CERT_CONTEXT);
