@@ -15,6 +15,7 @@
     reason = "what is measured cannot fail; when it does, there is nothing to measure"
 )]
 
+pub mod machine;
 pub mod measure;
 pub mod peers;
 pub mod report;

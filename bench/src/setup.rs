@@ -129,6 +129,12 @@ impl Setup {
         Self { version, aead, key: KeyKind::EcdsaP256, group: Group::X25519, resumed: false }
     }
 
+    /// Whether the protocol has it: hybrid groups are TLS 1.3's.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        (self.version, self.group) != (Version::Tls12, Group::X25519Mlkem768)
+    }
+
     /// The cipher suite's IANA number.
     #[must_use]
     pub fn suite(&self) -> u16 {

@@ -3,8 +3,41 @@
 //! The loop over a batch is the contender's own, so calls through the trait objects cost nothing that counts. What an interface forces on
 //! its caller, such as a copy, is inside of the measured calls; what a caller makes ready once, such as buffers, is outside.
 
+pub mod bare;
+pub mod c_abi;
+pub mod rust_api;
+pub mod rustls;
+
 use crate::setup::Setup;
 use crate::wire::Wire;
+
+/// This provider's name in tables, where it is called from Rust.
+pub const RUST_API: &str = "OpenSchannel";
+/// The same with header, data and trailer in three places.
+pub const RUST_API_SCATTERED: &str = "OpenSchannel, scattered";
+/// This provider's name in tables, where it is called through the C ABI.
+pub const C_ABI: &str = "OpenSchannel, C ABI";
+/// rustls with its own buffers.
+pub const RUSTLS_BUFFERED: &str = "rustls, buffered";
+/// rustls with the caller's.
+pub const RUSTLS_UNBUFFERED: &str = "rustls, unbuffered";
+/// OpenSSL in tables.
+pub const OPENSSL: &str = "OpenSSL";
+/// GnuTLS in tables.
+pub const GNUTLS: &str = "GnuTLS";
+/// BoringSSL in tables.
+pub const BORINGSSL: &str = "BoringSSL";
+
+/// Every implementation that is built in, in the order of tables.
+#[must_use]
+pub fn libraries() -> Vec<Box<dyn Library>> {
+    vec![
+        Box::new(rust_api::RustApi::CONTIGUOUS),
+        Box::new(c_abi::CAbi),
+        Box::new(rustls::Rustls::Buffered),
+        Box::new(rustls::Rustls::Unbuffered),
+    ]
+}
 
 /// An implementation of TLS, called in one particular way.
 pub trait Library: Send + Sync {
@@ -97,7 +130,7 @@ pub struct Optional {
 
 /// All peers with a feature of their own.
 pub const OPTIONAL: [Optional; 3] = [
-    Optional { name: "OpenSSL", feature: "openssl", built_in: cfg!(feature = "openssl") },
-    Optional { name: "GnuTLS", feature: "gnutls", built_in: cfg!(feature = "gnutls") },
-    Optional { name: "BoringSSL", feature: "boringssl", built_in: cfg!(feature = "boringssl") },
+    Optional { name: OPENSSL, feature: "openssl", built_in: cfg!(feature = "openssl") },
+    Optional { name: GNUTLS, feature: "gnutls", built_in: cfg!(feature = "gnutls") },
+    Optional { name: BORINGSSL, feature: "boringssl", built_in: cfg!(feature = "boringssl") },
 ];
