@@ -2,12 +2,13 @@
 #![expect(unsafe_code, reason = "the C ABI")]
 
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
 use std::sync::{Arc, LazyLock};
 
 use openschannel_ffi::types::{
-    CERT_CONTEXT, HCERTSTORE, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchannelCred, SecBuffer,
-    SecBufferDesc, SecHandle, buffer_type, cred_flags,
+    CERT_CONTEXT, CipherInfo, HCERTSTORE, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchannelCred, SecBuffer,
+    SecBufferDesc, SecHandle, SessionInfo, StreamSizes, attribute, buffer_type, cred_flags,
 };
 use openschannel_ffi::wincrypt::{
     CertAddEncodedCertificateToStore, CertCloseStore, CertFreeCertificateContext, CertOpenStore,
@@ -20,7 +21,7 @@ use openschannel_ffi::{
 };
 
 use super::{C_ABI, Connection, Endpoints, Library, establish};
-use crate::setup::{Certificates, Group, NAME, Setup, Version, certificates};
+use crate::setup::{Certificates, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::Wire;
 
 const OK: i32 = 0;
@@ -33,8 +34,8 @@ const ALLOCATING: u32 = 0x110;
 const SUPPLIED: u32 = 0x10;
 /// SCHANNEL_SHUTDOWN
 const SHUTDOWN: u32 = 1;
-/// SECPKG_ATTR_STREAM_SIZES
-const STREAM_SIZES: u32 = 4;
+/// SSL_SESSION_RECONNECT
+const RECONNECT: u32 = 1;
 /// CERT_STORE_PROV_MEMORY
 const MEMORY_STORE: usize = 2;
 /// CERT_STORE_ADD_ALWAYS
@@ -154,11 +155,9 @@ impl Credential {
             cred_format: 0,
         };
         let suites = [setup.suite()];
-        let groups: &[u16] = match (setup.group, setup.version) {
-            (Group::X25519, Version::Tls13) => &[29],
-            (Group::X25519, Version::Tls12) => &[29, 23],
-            (Group::X25519Mlkem768, _) => &[4588],
-        };
+        // P-256 for the signature.
+        let groups = [setup.group.id(), 23];
+        let groups = if setup.version == Version::Tls12 { &groups[..] } else { &groups[..1] };
         let options = CredentialOptions {
             size: u32::try_from(size_of::<CredentialOptions>()).expect("small"),
             flags: 0,
@@ -205,6 +204,15 @@ impl Side {
 
     fn handle(&self) -> SecHandle {
         self.context.expect("begun")
+    }
+
+    /// # Safety
+    /// `into` is the structure that belongs to the attribute.
+    unsafe fn query<T>(&self, attribute: u32, into: *mut T) {
+        let context = self.handle();
+        // SAFETY: the caller's promise.
+        let status = unsafe { QueryContextAttributesW(&raw const context, attribute, into.cast::<c_void>()) };
+        assert_eq!(status, OK, "established");
     }
 
     /// The side's token call: its status, and how many bytes of the input are left.
@@ -309,15 +317,28 @@ impl Connection for Side {
         }
     }
 
+    fn negotiated(&self) -> Negotiated {
+        let mut cipher = MaybeUninit::<CipherInfo>::zeroed();
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::CIPHER_INFO, cipher.as_mut_ptr()) };
+        // SAFETY: numbers and texts, for which zeros are values too.
+        let cipher = unsafe { cipher.assume_init() };
+        let mut session = SessionInfo { flags: 0, session_id_len: 0, session_id: [0; 32] };
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::SESSION_INFO, &raw mut session) };
+        Negotiated {
+            version: if cipher.protocol == 0x304 { Version::Tls13 } else { Version::Tls12 },
+            suite: u16::try_from(cipher.cipher_suite).expect("two bytes"),
+            group: u16::try_from(cipher.key_type).ok().filter(|group| *group != 0),
+            resumed: session.flags & RECONNECT != 0,
+        }
+    }
+
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
-        let context = self.handle();
-        let mut sizes = [0_u32; 5];
-        // SAFETY: as many DWORDs as the attribute has.
-        let status = unsafe {
-            QueryContextAttributesW(&raw const context, STREAM_SIZES, (&raw mut sizes).cast::<c_void>())
-        };
-        assert_eq!(status, OK, "established");
-        [self.header, self.trailer] = [sizes[0], sizes[1]];
+        let mut sizes = StreamSizes { header: 0, trailer: 0, maximum_message: 0, buffers: 0, block_size: 0 };
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::STREAM_SIZES, &raw mut sizes) };
+        [self.header, self.trailer] = [sizes.header, sizes.trailer];
         wire.lay_out(self.header as usize, plaintext, self.trailer as usize, count);
     }
 

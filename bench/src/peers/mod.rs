@@ -8,7 +8,7 @@ pub mod c_abi;
 pub mod rust_api;
 pub mod rustls;
 
-use crate::setup::Setup;
+use crate::setup::{Negotiated, Setup};
 use crate::wire::Wire;
 
 /// This provider's name in tables, where it is called from Rust.
@@ -68,6 +68,9 @@ pub trait Connection: Send {
     /// Handshake bytes in and out; true once established. Takes what it consumes off the front of `input`, appends to `output`, and is
     /// called first with an empty `input`. Bytes behind the handshake (tickets) may be given to it afterwards, until `input` is empty.
     fn step(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> bool;
+
+    /// Not measured: what was negotiated, once established.
+    fn negotiated(&self) -> Negotiated;
 
     /// Not measured: makes `wire` ready for [`seal_batch`](Self::seal_batch) with the same arguments. Who seals in place puts the
     /// plaintext where it is sealed.

@@ -1,5 +1,6 @@
 //! This provider, called from Rust as its documentation says.
 
+use openschannel::attributes::Protocol;
 use openschannel::credentials::{
     CipherSuite, Identity, InboundCredentials, NamedGroup, OutboundCredentials, Trust,
 };
@@ -7,7 +8,7 @@ use openschannel::status::{ErrorStatus, SuccessStatus};
 use openschannel::{ContextOptions, ControlToken, SecurityContext, TokenBuffer, TokenOutcome};
 
 use super::{Connection, Endpoints, Library, RUST_API, RUST_API_SCATTERED, establish};
-use crate::setup::{Group, NAME, Setup, Version, certificates};
+use crate::setup::{Group, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::Wire;
 
 /// EncryptMessage on one buffer, with room for the trailer behind the data.
@@ -181,6 +182,20 @@ impl Connection for Side {
             if begins {
                 return false;
             }
+        }
+    }
+
+    fn negotiated(&self) -> Negotiated {
+        let State::Begun(context) = &self.state else { panic!("not begun") };
+        let attributes = context.attributes().expect("established");
+        Negotiated {
+            version: match attributes.protocol() {
+                Protocol::Tls12 => Version::Tls12,
+                Protocol::Tls13 => Version::Tls13,
+            },
+            suite: attributes.cipher_suite().id(),
+            group: attributes.named_group().map(NamedGroup::id),
+            resumed: attributes.session_info().resumed,
         }
     }
 
