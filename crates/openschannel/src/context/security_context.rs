@@ -222,7 +222,7 @@ impl SecurityContext {
         table::query(self.state(), self.is_established())
             .map_err(|status| Error::new(status).because(UNFINISHED))?;
         match &self.phase {
-            Phase::Established { send, .. } if self.unsent.is_none() => Ok(&send.attributes),
+            Phase::Established { send, .. } if self.unsent.is_none() => Ok(send.attributes()),
             _ => Err(unfinished()),
         }
     }
@@ -235,7 +235,7 @@ impl SecurityContext {
     pub fn remote_certificates(&self) -> Result<&[Vec<u8>], Error> {
         let chain = match &self.phase {
             Phase::Handshaking(handshaking) => handshaking.handshake.peer_chain(),
-            Phase::Established { send, .. } => return send.attributes.remote_certificates(),
+            Phase::Established { send, .. } => return send.attributes().remote_certificates(),
             Phase::Failed(failed) => &failed.peer_chain,
         };
         not_empty(chain)
@@ -249,7 +249,7 @@ impl SecurityContext {
         let chain = match &self.phase {
             Phase::Handshaking(handshaking) => handshaking.handshake.local_chain(),
             Phase::Established { send, .. } => {
-                return send.attributes.local_certificates().map(<[_]>::to_vec);
+                return send.attributes().local_certificates().map(<[_]>::to_vec);
             }
             Phase::Failed(failed) => failed.local_chain.clone(),
         };
@@ -263,7 +263,7 @@ impl SecurityContext {
     pub fn issuer_list(&self) -> Result<&[Vec<u8>], Error> {
         match &self.phase {
             Phase::Handshaking(handshaking) => handshaking.handshake.issuers().ok_or_else(unfinished),
-            Phase::Established { send, .. } => Ok(send.attributes.issuer_list()),
+            Phase::Established { send, .. } => Ok(send.attributes().issuer_list()),
             Phase::Failed(failed) => Ok(&failed.issuers),
         }
     }
@@ -341,7 +341,7 @@ impl SecurityContext {
         if !send.is_twin_of(&receive) {
             return Err(Box::new((send, receive)));
         }
-        let (role, post_handshake) = (send.attributes.role, send.attributes.post_handshake);
+        let (role, post_handshake) = (send.attributes().role(), send.attributes().post_handshake());
         Ok(Self {
             phase: Phase::Established { send, receive },
             role,
@@ -360,7 +360,7 @@ impl SecurityContext {
     fn state(&self) -> State {
         match &self.phase {
             Phase::Handshaking(handshaking) => handshaking.state(),
-            Phase::Established { send, .. } => send.shared.state(),
+            Phase::Established { send, .. } => send.shared().state(),
             Phase::Failed(_) => State::Failed,
         }
     }
@@ -420,7 +420,7 @@ impl SecurityContext {
     fn renegotiate(&self) -> SuccessStatus {
         match &self.phase {
             Phase::Established { send, .. }
-                if self.role == Role::Client && send.attributes.protocol == Protocol::Tls13 =>
+                if self.role == Role::Client && send.attributes().protocol() == Protocol::Tls13 =>
             {
                 SuccessStatus::Ok
             }
@@ -518,29 +518,15 @@ impl SecurityContext {
                 failed.read_end = ReadEnd::Failed(error.status());
             }
         })?;
-        let attributes = Arc::new(parts.attributes);
-        let session = (attributes.protocol == Protocol::Tls12).then(|| parts.resumption.clone());
-        let shared = Arc::new(Shared::new(session));
-        let mut send = SendHalf::new(
-            parts.sealer,
-            parts.send_secret,
-            parts.confidentiality_limit,
-            self.rekey_after,
-            shared.clone(),
-            attributes.clone(),
-        );
-        send.close_sent_in_handshake(close_sent);
-        let mut receive = ReceiveHalf::new(
-            parts.opener,
-            parts.receive_secret,
-            parts.tickets,
-            parts.reconnects,
-            parts.resumption,
-            self.post_handshake,
-            shared,
-            attributes,
-        );
-        receive.end(read_end);
+        let mut shared = Arc::new(Shared::new(parts.attributes));
+        if let Some(shared) = Arc::get_mut(&mut shared) {
+            shared.attributes.set_exporter_secret(&parts.exporter_secret);
+        }
+        if close_sent {
+            shared.note_close_sent();
+        }
+        let send = SendHalf::new(&parts.send, self.rekey_after, shared.clone());
+        let receive = ReceiveHalf::new(&parts.receive, parts.tickets, parts.reconnects, read_end, shared);
         self.phase = Phase::Established { send, receive };
         Ok(())
     }

@@ -31,6 +31,6 @@ pub(in crate::context) fn fork_halves(
     send: Option<&SendHalf>,
     receive: &ReceiveHalf,
 ) -> (Option<SendHalf>, ReceiveHalf) {
-    let shared = Arc::new(receive.shared.fork());
+    let shared = Arc::new(receive.shared().fork());
     (send.map(|send| send.fork(shared.clone())), receive.fork(shared))
 }
