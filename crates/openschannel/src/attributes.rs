@@ -209,7 +209,9 @@ impl Attributes {
         let (header, trailer) = match (self.agreed.protocol, self.cipher()) {
             (Protocol::Tls12, Cipher::Aes(_)) => (13, 16),
             (Protocol::Tls12, Cipher::ChaCha20) => (5, 16),
-            (Protocol::Tls13, _) if self.agreed.post_handshake == PostHandshake::Quiet => (5, 17 + REFRESH_ROOM),
+            (Protocol::Tls13, _) if self.agreed.post_handshake == PostHandshake::Quiet => {
+                (5, 17 + REFRESH_ROOM)
+            }
             (Protocol::Tls13, _) => (5, 17),
         };
         StreamSizes {
@@ -242,7 +244,11 @@ impl Attributes {
             },
             cipher,
             cipher_strength,
-            hash: if self.agreed.cipher_suite.name().ends_with("SHA384") { CALG_SHA_384 } else { CALG_SHA_256 },
+            hash: if self.agreed.cipher_suite.name().ends_with("SHA384") {
+                CALG_SHA_384
+            } else {
+                CALG_SHA_256
+            },
             hash_strength: 0,
             exchange: CALG_ECDH_EPHEM,
             exchange_strength: self.agreed.group.map_or(0, NamedGroup::bits),
@@ -278,7 +284,10 @@ impl Attributes {
 
     /// SECPKG_ATTR_SESSION_INFO.
     pub fn session_info(&self) -> SessionInfo<'_> {
-        SessionInfo { resumed: self.agreed.resumed, session_id: self.session_id.get(..self.agreed.session_id_len).unwrap_or_default() }
+        SessionInfo {
+            resumed: self.agreed.resumed,
+            session_id: self.session_id.get(..self.agreed.session_id_len).unwrap_or_default(),
+        }
     }
 
     /// SECPKG_ATTR_APPLICATION_PROTOCOL: what ALPN agreed on, if anything.

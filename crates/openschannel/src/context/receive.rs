@@ -108,7 +108,8 @@ impl ReceiveHalf {
             reconnects,
             read_end,
             source: KeySource::vacant(),
-            pending: tickets.map(|tickets| Box::new(Pending { tickets: Some(tickets), ..Pending::default() })),
+            pending: tickets
+                .map(|tickets| Box::new(Pending { tickets: Some(tickets), ..Pending::default() })),
             shared,
         });
         half.opener.set_keys(&keys.keys, keys.seq);

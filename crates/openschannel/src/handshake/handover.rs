@@ -83,7 +83,9 @@ pub(super) fn hand_over(
         resumed,
         session_id_len: hello.session_id.len(),
         remote_chain: Chain::shared(state.peer_certificates().unwrap_or_default()),
-        local_chain: Chain::shared(slot.local_key.as_ref().map(|key| key.cert.as_slice()).unwrap_or_default()),
+        local_chain: Chain::shared(
+            slot.local_key.as_ref().map(|key| key.cert.as_slice()).unwrap_or_default(),
+        ),
         server_name: slot.server_name.take().map(Into::into),
         issuers: watch.certificate_request().map_or_else(
             || core::mem::take(&mut slot.issuers).into(),
@@ -106,7 +108,8 @@ pub(super) fn hand_over(
     let (keys, tickets) = engine.into_secrets(&slot).ok()?;
     let secrets = &mut slot.secrets;
     let exporter_secret = if tls13 { secrets.exporter.take()? } else { secrets.master.take()? };
-    let (mut send_source, mut receive_source) = (secrets.client_traffic.take(), secrets.server_traffic.take());
+    let (mut send_source, mut receive_source) =
+        (secrets.client_traffic.take(), secrets.server_traffic.take());
     if role == Role::Server {
         core::mem::swap(&mut send_source, &mut receive_source);
     }

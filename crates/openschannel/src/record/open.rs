@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     pub(crate) content: Range<usize>,
 }
 
-/// Why a whole record could not be opened. 
+/// Why a whole record could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenFailure {
     /// The outer type is not one this protection has.

@@ -4,8 +4,8 @@ use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 
 use super::keys::{Keys, NoKey, boxed};
 use super::{
-    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN, WrongKeyLength, nonce,
-    tls12_aad, tls13_aad, wire_len,
+    ContentType, EXPLICIT_NONCE_LEN, HEADER_LEN, KeyMaterial, MAX_PLAINTEXT, Protection, TAG_LEN,
+    WrongKeyLength, nonce, tls12_aad, tls13_aad, wire_len,
 };
 
 /// Seals records under one key, in order.

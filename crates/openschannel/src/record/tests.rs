@@ -234,6 +234,10 @@ fn a_context_is_kept_as_long_as_there_are_few() {
 fn without_keys_nothing_is_sealed_or_opened() {
     let (mut sealer, _) = pair(Protection::Tls13Aes128Gcm);
     let mut record = sealed(&mut sealer, ContentType::ALERT, &[1, 0]);
-    assert!(Sealer::vacant(Protection::Tls13Aes128Gcm).seal_copy(ContentType::ALERT, &[1, 0], &mut [0; 64]).is_err());
+    assert!(
+        Sealer::vacant(Protection::Tls13Aes128Gcm)
+            .seal_copy(ContentType::ALERT, &[1, 0], &mut [0; 64])
+            .is_err()
+    );
     assert!(Opener::vacant(Protection::Tls13Aes128Gcm).open(&mut record).is_err());
 }
