@@ -8,7 +8,7 @@ use openschannel_bench::text::{self, Style};
 use openschannel_bench::{document, plot};
 
 fn spread(median: f64) -> Quartiles {
-    Quartiles { lower: median * 0.9, median, upper: median * 1.1 }
+    Quartiles { lower: median * 0.9, median, upper: median * 1.11 }
 }
 
 fn measured(cell: &Cell, contender: &str, unit: Unit, value: f64, to: Option<(&str, f64)>) -> Measurement {
@@ -140,13 +140,14 @@ fn the_page_has_the_machine_the_goals_the_tables_and_the_plots() {
         "Of 5 goals 2 are reached, 1 missed, 2 not measured.",
         "| long records | \u{2265} 0.975 | 0.976 | reached |",
         "| all records | \u{2265} 0.8 | long: 0.976, short: 0.770 | **missed** |",
-        "**all records.** Not looked into yet.",
+        "Not looked into yet: all records.",
+        "cargo run --release -p openschannel-bench --features openssl,gnutls -- --document",
         "### TLS 1.3, AES-128-GCM, <seal> & more",
         "(performance/bulk-tls-1-3-aes-128-gcm-seal-more.svg)",
         "| 1500 rounds, to bare AEAD | 16 KiB | 64 B |\n|---|---|---|",
-        "| OpenSchannel | 0.976 (0.878 to 1.074), 1474 ns | 0.770 (0.693 to 0.847), 123 ns |",
+        "| OpenSchannel | 0.976 (0.878 to 1.083), 1474 ns | 0.770 (0.693 to 0.855), 123 ns |",
         "| 1500 rounds | server, idle |",
-        "| OpenSSL | 47.4 kB (42.7 kB to 52.2 kB) |",
+        "| OpenSSL | 47.4 kB (42.7 kB to 52.6 kB) |",
     ] {
         assert!(page.contains(expected), "{expected:?} is not in:\n{page}");
     }
@@ -172,7 +173,7 @@ fn tables_have_escape_sequences_on_terminals_only() {
     let row = plain.lines().find(|line| line.contains("1474 ns")).unwrap();
     assert_eq!(
         row.split_whitespace().collect::<Vec<_>>().join(" "),
-        "OpenSchannel 0.976 (0.878..1.074) 1474 ns (1327 ns..1621 ns)"
+        "OpenSchannel 0.976 (0.878..1.083) 1474 ns (1327 ns..1636 ns)"
     );
 }
 
@@ -194,7 +195,7 @@ fn plots_are_well_formed_and_show_every_bar() {
         assert_eq!(plot.svg.matches("<title>").count(), bars, "{}", plot.svg);
         assert_eq!(plot.svg.matches("<rect ").count(), bars + 2, "{}", plot.svg);
     }
-    assert!(bulk.svg.contains("<title>OpenSchannel, 16 KiB: 0.976 (0.878 to 1.074)</title>"));
+    assert!(bulk.svg.contains("<title>OpenSchannel, 16 KiB: 0.976 (0.878 to 1.083)</title>"));
 }
 
 /// The names of all elements; panics unless every tag is closed in its order, attributes are quoted and text is escaped.
