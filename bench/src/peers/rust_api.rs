@@ -89,7 +89,6 @@ impl Endpoints for Configured {
 }
 
 /// Before the first token call there is no context yet.
-#[expect(clippy::large_enum_variant, reason = "an indirection would be the benchmark's own, and count")]
 enum State {
     Client(OutboundCredentials),
     Server(InboundCredentials),
