@@ -5,6 +5,7 @@ use std::hint::black_box;
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 use crate::setup::{Aead, Version};
+use crate::wire::Slot;
 
 /// AES-GCM's and ChaCha20-Poly1305's.
 const TAG_LEN: usize = 16;
@@ -28,8 +29,10 @@ pub struct Bare {
     type_byte: TypeByte,
     seq: u64,
     len: usize,
+    /// As long as a record's header: the plaintext lies where it would in a record, because where it lies makes a difference.
+    front: usize,
     /// Room for the tag lies behind each.
-    buffers: Vec<Vec<u8>>,
+    buffers: Vec<Slot>,
 }
 
 impl Bare {
@@ -49,7 +52,11 @@ impl Bare {
                 Version::Tls13 => 5,
             }
         ];
-        Self { key: LessSafeKey::new(key), additional, type_byte, seq: 0, len, buffers: Vec::new() }
+        let front = match (version, aead) {
+            (Version::Tls12, Aead::Aes128Gcm | Aead::Aes256Gcm) => 13,
+            _ => 5,
+        };
+        Self { key: LessSafeKey::new(key), additional, type_byte, seq: 0, len, front, buffers: Vec::new() }
     }
 
     /// How many bytes are sealed in one piece.
@@ -59,15 +66,15 @@ impl Bare {
 
     /// Not measured: one buffer to seal in.
     pub fn prepare(&mut self) {
-        self.buffers.resize_with(1, Vec::new);
-        self.buffers[0].resize(self.len + 1 + TAG_LEN, 0x5a);
+        self.buffers.resize_with(1, Slot::default);
+        self.buffers[0].set_len(self.front + self.len + 1 + TAG_LEN);
     }
 
     /// Seals `count` times in the same buffer.
     pub fn seal_batch(&mut self, count: usize) {
         let len = self.sealed_len();
-        let Self { key, additional, type_byte, seq, buffers, .. } = self;
-        let (data, trailer) = buffers[0].split_at_mut(len);
+        let Self { key, additional, type_byte, seq, front, buffers, .. } = self;
+        let (data, trailer) = buffers[0][*front..].split_at_mut(len);
         for _ in 0..count {
             *seq += 1;
             seal(key, additional, *type_byte, *seq, data, trailer);
@@ -77,11 +84,11 @@ impl Bare {
     /// Not measured: `count` sealed messages, each in a buffer of its own. They are what [`Bare::open_batch`] opens.
     pub fn prepare_sealed(&mut self, count: usize) {
         let len = self.sealed_len();
-        self.buffers.resize_with(count, Vec::new);
+        self.buffers.resize_with(count, Slot::default);
         for buffer in &mut self.buffers {
-            buffer.resize(len + TAG_LEN, 0x5a);
+            buffer.set_len(self.front + len + TAG_LEN);
             self.seq += 1;
-            let (data, trailer) = buffer.split_at_mut(len);
+            let (data, trailer) = buffer[self.front..].split_at_mut(len);
             seal(&self.key, &self.additional, TypeByte::Without, self.seq, data, trailer);
         }
     }
@@ -90,7 +97,8 @@ impl Bare {
     pub fn open_batch(&mut self) {
         let first = self.seq + 1 - self.buffers.len() as u64;
         for (seq, buffer) in (first..).zip(&mut self.buffers) {
-            let opened = self.key.open_in_place(nonce(seq), Aad::from(&self.additional[..]), buffer);
+            let sealed = &mut buffer[self.front..];
+            let opened = self.key.open_in_place(nonce(seq), Aad::from(&self.additional[..]), sealed);
             black_box(opened.expect("opened"));
         }
     }
