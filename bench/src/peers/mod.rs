@@ -19,6 +19,8 @@ use crate::wire::Wire;
 pub const RUST_API: &str = "OpenSchannel";
 /// The same with header, data and trailer in three places.
 pub const RUST_API_SCATTERED: &str = "OpenSchannel, scattered";
+/// The same without a memory for valid chains.
+pub const RUST_API_VERIFYING: &str = "OpenSchannel, chains verified anew";
 /// This provider's name in tables, where it is called through the C ABI.
 pub const C_ABI: &str = "OpenSchannel, C ABI";
 /// rustls with its own buffers.
