@@ -33,6 +33,7 @@ mod sessions;
 mod settings;
 mod signing;
 pub(crate) mod slot;
+mod tapped;
 mod ticket_keys;
 mod verify;
 pub(crate) mod x509;

@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::SignatureScheme;
+use super::tapped::tapped;
 use crate::status::{Error, ErrorStatus};
 
 bitflags::bitflags! {
@@ -87,7 +88,7 @@ macro_rules! algorithms {
                 Self::ALL.iter().copied().find(|known| known.name().eq_ignore_ascii_case(name))
             }
 
-            fn engine(self) -> $engine {
+            pub(crate) fn engine(self) -> $engine {
                 match self { $(Self::$variant => $object,)+ }
             }
         }
@@ -236,7 +237,7 @@ impl Policy {
         }
         cipher_suites.retain(|suite| protocols.contains(suite.protocol()));
         let provider = CryptoProvider {
-            cipher_suites: cipher_suites.iter().map(|suite| watched(suite.engine())).collect(),
+            cipher_suites: cipher_suites.iter().map(|&suite| watched(tapped(suite))).collect(),
             kx_groups: groups.iter().map(|group| group.engine()).collect(),
             ..aws_lc_rs::default_provider()
         };

@@ -14,6 +14,8 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::{ClientAuth, Rejection};
+use crate::handshake::message_type::{ENCRYPTED_EXTENSIONS, FINISHED};
+use crate::record::{KeyMaterial, Protection};
 use crate::status::Error;
 
 /// What the engine's callbacks read and write while one context's handshake runs on this thread.
@@ -158,14 +160,20 @@ pub(crate) enum ClientIdentity {
     Validated,
 }
 
-/// From rustls' key log: the raw material of the exporter, and of records the engine cannot make.
+/// Of TLS 1.2 (RFC 5246 section 7.4.9).
+const VERIFY_DATA_LEN: usize = 12;
+
+/// From rustls' key log, the raw material of exporters and of later keys; from its cipher suites, the keys themselves.
 #[derive(Default)]
 pub(crate) struct Secrets {
     pub(crate) client_random: [u8; 32],
+    pub(crate) keys: EngineKeys,
+    /// TLS 1.2: verify_data of the connection's first Finished, whoever sent it: `tls-unique` (RFC 5929 section 3).
+    pub(crate) first_verify_data: Option<[u8; VERIFY_DATA_LEN]>,
+    /// TLS 1.3 server: its EncryptedExtensions message.
+    pub(crate) encrypted_extensions: Vec<u8>,
     /// TLS 1.2.
     pub(crate) master: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) client_handshake: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) server_handshake: Option<Zeroizing<Vec<u8>>>,
     pub(crate) client_traffic: Option<Zeroizing<Vec<u8>>>,
     pub(crate) server_traffic: Option<Zeroizing<Vec<u8>>>,
     pub(crate) exporter: Option<Zeroizing<Vec<u8>>>,
@@ -176,8 +184,6 @@ impl Secrets {
     pub(super) fn keep(&mut self, label: &str, client_random: &[u8], secret: &[u8]) {
         let place = match label {
             "CLIENT_RANDOM" => &mut self.master,
-            "CLIENT_HANDSHAKE_TRAFFIC_SECRET" => &mut self.client_handshake,
-            "SERVER_HANDSHAKE_TRAFFIC_SECRET" => &mut self.server_handshake,
             "CLIENT_TRAFFIC_SECRET_0" => &mut self.client_traffic,
             "SERVER_TRAFFIC_SECRET_0" => &mut self.server_traffic,
             "EXPORTER_SECRET" => &mut self.exporter,
@@ -190,11 +196,64 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// A handshake record that the engine makes under keys, before it is sealed.
+    pub(super) fn note_sent(&mut self, content: &[u8], protection: Protection) {
+        match content {
+            _ if !protection.is_tls13() => self.note_finished(content),
+            // A TLS 1.3 server's first message under keys.
+            [ENCRYPTED_EXTENSIONS, a, b, c, ..] if self.encrypted_extensions.is_empty() => {
+                let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+                self.encrypted_extensions = content.get(4..4 + len).unwrap_or_default().to_vec();
+            }
+            _ => {}
+        }
+    }
+
+    /// A handshake record that the engine has opened.
+    pub(super) fn note_received(&mut self, content: &[u8], protection: Protection) {
+        if !protection.is_tls13() {
+            self.note_finished(content);
+        }
+    }
+
+    fn note_finished(&mut self, content: &[u8]) {
+        if let [FINISHED, 0, 0, 12, verify_data @ ..] = content {
+            self.first_verify_data = self.first_verify_data.or(verify_data.try_into().ok());
+        }
+    }
+}
+
+/// The keys of both directions, as the engine uses them.
+#[derive(Default)]
+pub(crate) struct EngineKeys {
+    pub(crate) write: DirectionKeys,
+    pub(crate) read: DirectionKeys,
+}
+
+/// The keys of one direction.
+#[derive(Default)]
+pub(crate) struct DirectionKeys {
+    /// The latest; at the end those of the connection's data.
+    pub(crate) current: Option<KeyMaterial>,
+    /// TLS 1.3: the ones before, those of the handshake at the end.
+    pub(crate) former: Option<KeyMaterial>,
+    /// How many records the engine has made or opened under the latest.
+    pub(crate) records: u64,
+}
+
+impl DirectionKeys {
+    /// The engine changes to this key, or will with the next ChangeCipherSpec.
+    pub(super) fn change(&mut self, key: KeyMaterial) {
+        self.records = 0;
+        self.former = self.current.replace(key);
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets")
             .field("tls12", &self.master.is_some())
-            .field("handshake", &self.client_handshake.is_some())
             .field("traffic", &self.client_traffic.is_some())
             .finish_non_exhaustive()
     }

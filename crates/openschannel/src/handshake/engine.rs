@@ -4,11 +4,10 @@
 //! place and looked at again. Feeding one record at a time leaves what follows the handshake to the caller.
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::kernel::KernelConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{CommonState, ExtractedSecrets};
+use rustls::{CommonState, ProtocolVersion};
 
 use super::Tickets;
 use crate::credentials::slot::{ConnectionSlot, with_slot};
@@ -116,22 +115,15 @@ impl Engine {
         common(&self.connection)
     }
 
-    /// The traffic keys, and what a client keeps for session tickets.
-    pub(super) fn into_secrets(
-        self,
-        slot: &ConnectionSlot,
-    ) -> Result<(ExtractedSecrets, Option<Tickets>), rustls::Error> {
-        match self.connection {
-            Connection::Client(client) => {
-                let (secrets, kernel) = client.dangerous_into_kernel_connection()?;
-                Ok((secrets, slot.for_tickets().map(|slot| Tickets::new(kernel, slot))))
+    /// What a TLS 1.3 client keeps for session tickets, if it wants any.
+    pub(super) fn into_tickets(self, slot: &ConnectionSlot) -> Result<Option<Tickets>, rustls::Error> {
+        let is_tls13 = self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        match (self.connection, slot.for_tickets()) {
+            (Connection::Client(client), Some(slot)) if is_tls13 => {
+                let (_, kernel) = client.dangerous_into_kernel_connection()?;
+                Ok(Some(Tickets::new(kernel, slot)))
             }
-            Connection::Server(server) => {
-                let (secrets, kernel) = server.dangerous_into_kernel_connection()?;
-                // A server's remainder knows nothing that the traffic secrets do not say.
-                drop::<KernelConnection<_>>(kernel);
-                Ok((secrets, None))
-            }
+            _ => Ok(None),
         }
     }
 }

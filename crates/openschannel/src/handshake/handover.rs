@@ -4,12 +4,12 @@ use rustls::{HandshakeKind, SupportedCipherSuite};
 use zeroize::Zeroizing;
 
 use super::engine::Engine;
-use super::key_schedule::{Exporter, TrafficSecret, extracted};
+use super::key_schedule::{Exporter, TrafficSecret};
 use super::tickets::{Resumption, Tickets};
 use super::watch::Watch;
 use crate::attributes::{Attributes, Protocol};
 use crate::context::Role;
-use crate::credentials::slot::ConnectionSlot;
+use crate::credentials::slot::{ConnectionSlot, EngineKeys};
 use crate::credentials::{CipherSuite, NamedGroup, PostHandshake};
 use crate::record::{Opener, Sealer};
 
@@ -89,8 +89,8 @@ pub(super) fn hand_over(
             |request| request.authorities.as_slice().into(),
         ),
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
-        extensions: watch.negotiated_extensions().into(),
-        unique: if tls13 { None } else { watch.first_verify_data(secrets, suite) },
+        extensions: watch.negotiated_extensions(secrets).into(),
+        unique: secrets.first_verify_data,
         validation: slot.validation.clone().or_else(|| (resumed && slot.session.validated).then_some(Ok(()))),
         exporter,
     };
@@ -103,16 +103,15 @@ pub(super) fn hand_over(
         SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
         SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
     };
-    let (keys, tickets) = engine.into_secrets(&slot).ok()?;
+    let tickets = engine.into_tickets(&slot).ok()?;
+    let EngineKeys { write, read } = core::mem::take(&mut slot.secrets.keys);
     drop(slot);
-    let (send_seq, send_keys) = &keys.tx;
-    let (receive_seq, receive_keys) = &keys.rx;
     Some(HandedOver {
-        sealer: Sealer::new(&extracted(tls13, send_keys).ok()?, *send_seq).ok()?,
-        opener: Opener::new(&extracted(tls13, receive_keys).ok()?, *receive_seq).ok()?,
+        sealer: Sealer::new(&write.current?, write.records).ok()?,
+        opener: Opener::new(&read.current?, read.records).ok()?,
         send_secret,
         receive_secret,
-        tickets: tickets.filter(|_| tls13),
+        tickets,
         reconnects,
         resumption,
         attributes,

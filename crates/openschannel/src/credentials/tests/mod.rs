@@ -6,6 +6,7 @@ mod clocks;
 mod fixtures;
 mod handshakes;
 mod identities;
+mod keys;
 mod negotiation;
 mod paths;
 mod resumption;
