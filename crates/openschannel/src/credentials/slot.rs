@@ -219,7 +219,7 @@ impl Secrets {
 
     fn note_finished(&mut self, content: &[u8]) {
         if let [FINISHED, 0, 0, 12, verify_data @ ..] = content {
-            self.first_verify_data = self.first_verify_data.or(verify_data.try_into().ok());
+            self.first_verify_data = self.first_verify_data.or_else(|| verify_data.try_into().ok());
         }
     }
 }
@@ -259,36 +259,52 @@ impl fmt::Debug for Secrets {
     }
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<ConnectionSlot>> = const { RefCell::new(None) };
+/// The slot of the handshake that runs on this thread; an empty one while none does.
+struct Current {
+    slot: Box<ConnectionSlot>,
+    runs: bool,
 }
 
-/// Runs `work` with `slot` in the thread-local; moved back afterwards, on unwind too.
+thread_local! {
+    static CURRENT: RefCell<Current> = RefCell::new(Current { slot: Box::default(), runs: false });
+}
+
+/// Runs `work` with `slot` in the thread-local; back in its place afterwards, on unwind too. It is the boxes that change places, as this
+/// happens for every record.
 ///
 /// May be nested: a verifier that opens a TLS connection of its own does so.
-pub(crate) fn with_slot<R>(slot: &mut ConnectionSlot, work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_slot<R>(slot: &mut Box<ConnectionSlot>, work: impl FnOnce() -> R) -> R {
     struct Installed<'a> {
-        slot: &'a mut ConnectionSlot,
-        outer: Option<ConnectionSlot>,
+        slot: &'a mut Box<ConnectionSlot>,
+        outer_runs: bool,
     }
     impl Drop for Installed<'_> {
         fn drop(&mut self) {
-            let outer = self.outer.take();
-            if let Some(used) = CURRENT.with(|current| current.replace(outer)) {
-                *self.slot = used;
-            }
+            exchange(self.slot, self.outer_runs);
         }
     }
-    let outer = CURRENT.with(|current| current.replace(Some(mem::take(slot))));
-    let _installed = Installed { slot, outer };
+    let outer_runs = exchange(slot, true);
+    let _installed = Installed { slot, outer_runs };
     work()
+}
+
+/// Whether one ran before.
+fn exchange(slot: &mut Box<ConnectionSlot>, runs: bool) -> bool {
+    CURRENT.with_borrow_mut(|current| {
+        mem::swap(&mut current.slot, slot);
+        mem::replace(&mut current.runs, runs)
+    })
 }
 
 /// Gives `access` the slot of the running handshake; `None` when none runs on this thread.
 ///
 /// `access` must not call out to code of the user's: the slot is borrowed meanwhile.
 pub(super) fn current<R>(access: impl FnOnce(&mut ConnectionSlot) -> R) -> Option<R> {
-    CURRENT.try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(access)).ok().flatten()
+    let access = |current: &RefCell<Current>| {
+        let mut current = current.try_borrow_mut().ok()?;
+        current.runs.then(|| access(&mut current.slot))
+    };
+    CURRENT.try_with(access).ok().flatten()
 }
 
 #[cfg(test)]
@@ -299,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_slot_is_there_inside_and_nowhere_else() {
-        let mut slot = ConnectionSlot { no_certificate: true, ..ConnectionSlot::default() };
+        let mut slot = Box::new(ConnectionSlot { no_certificate: true, ..ConnectionSlot::default() });
         assert!(current(|_| ()).is_none());
         let seen = with_slot(&mut slot, || {
             current(|slot| slot.server_name = Some("a.example".into()));
@@ -312,7 +328,7 @@ mod tests {
 
     #[test]
     fn nested_slots_do_not_mix() {
-        let (mut outer, mut inner) = (ConnectionSlot::default(), ConnectionSlot::default());
+        let (mut outer, mut inner) = (Box::<ConnectionSlot>::default(), Box::<ConnectionSlot>::default());
         with_slot(&mut outer, || {
             with_slot(&mut inner, || current(|slot| slot.issuers.push(vec![1])));
             current(|slot| assert!(slot.issuers.is_empty()));
@@ -323,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_panic_gives_the_slot_back() {
-        let mut slot = ConnectionSlot::default();
+        let mut slot = Box::<ConnectionSlot>::default();
         let work = || {
             current(|slot| slot.peer_chain.push(vec![7]));
             panic!("a callback failed");

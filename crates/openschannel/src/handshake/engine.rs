@@ -38,7 +38,7 @@ impl Engine {
         credentials: &OutboundCredentials,
         server_name: ServerName<'static>,
         alpn: Vec<Vec<u8>>,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
     ) -> Result<Self, rustls::Error> {
         let connection = with_slot(slot, || {
             UnbufferedClientConnection::new_with_alpn(credentials.client_config().clone(), server_name, alpn)
@@ -49,7 +49,7 @@ impl Engine {
     pub(super) fn server(
         credentials: &InboundCredentials,
         alpn: Option<&[Vec<u8>]>,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
     ) -> Result<Self, rustls::Error> {
         let connection =
             with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
@@ -60,7 +60,7 @@ impl Engine {
     pub(super) fn feed(
         &mut self,
         record: &[u8],
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
         output: &mut Vec<u8>,
     ) -> Result<Progress, rustls::Error> {
         self.held.extend_from_slice(record);
@@ -70,7 +70,7 @@ impl Engine {
     /// Runs rustls until it wants more input, is finished, or fails.
     pub(super) fn drive(
         &mut self,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
         output: &mut Vec<u8>,
     ) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
@@ -95,7 +95,7 @@ impl Engine {
 
     /// Behind a failure: what rustls still wants to say, its alert last. It has to see the held bytes again, and must not be run
     /// beyond its own output, or it fails on them a second time.
-    pub(super) fn drain_failed(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) {
+    pub(super) fn drain_failed(&mut self, slot: &mut Box<ConnectionSlot>, output: &mut Vec<u8>) {
         let Self { connection, held } = self;
         with_slot(slot, || {
             while common(connection).wants_write() {

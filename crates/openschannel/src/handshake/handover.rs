@@ -35,7 +35,7 @@ pub(crate) struct HandedOver {
 pub(super) fn hand_over(
     role: Role,
     engine: Engine,
-    mut slot: ConnectionSlot,
+    mut slot: Box<ConnectionSlot>,
     watch: &Watch,
     resumption: Resumption,
     post_handshake: PostHandshake,

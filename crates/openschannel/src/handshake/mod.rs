@@ -57,7 +57,7 @@ pub(crate) const MAX_WARNING_ALERTS: u32 = 4;
 pub(crate) struct Handshake {
     role: Role,
     engine: Engine,
-    slot: ConnectionSlot,
+    slot: Box<ConnectionSlot>,
     watch: Watch,
     resumption: Resumption,
     /// Written by the engine, and not yet given out.
@@ -125,12 +125,12 @@ impl Handshake {
         // The session store knows the target as the engine spells it.
         let remembered = server_name.to_str().into_owned();
         let client_key = credentials.certified_key();
-        let mut slot = ConnectionSlot {
+        let mut slot = Box::new(ConnectionSlot {
             manual_validation: options.manual_validation,
             deferred_validation: options.deferred_validation,
             no_target: target.is_none(),
             ..ConnectionSlot::default()
-        };
+        });
         let certificate_question = if client_key.is_some() || options.use_supplied_credentials {
             CertificateQuestion::Settled
         } else {
@@ -150,12 +150,12 @@ impl Handshake {
     /// A server's, before the first token.
     pub(crate) fn server(credentials: &InboundCredentials, options: &ContextOptions) -> Result<Self, Error> {
         check_alpn(options)?;
-        let mut slot = ConnectionSlot {
+        let mut slot = Box::new(ConnectionSlot {
             manual_validation: options.manual_validation,
             deferred_validation: options.deferred_validation,
             client_auth: options.client_auth,
             ..ConnectionSlot::default()
-        };
+        });
         let engine =
             Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
         let watch = Watch::new(Role::Server, highest_version(credentials.protocols()));
@@ -166,7 +166,7 @@ impl Handshake {
     fn new(
         role: Role,
         engine: Engine,
-        slot: ConnectionSlot,
+        slot: Box<ConnectionSlot>,
         watch: Watch,
         resumption: Resumption,
         certificate_question: CertificateQuestion,

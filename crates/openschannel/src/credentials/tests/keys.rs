@@ -60,7 +60,7 @@ fn the_keys_of_both_ends_are_one_and_the_engines() {
                 let pairs = |of: fn(&DirectionKeys) -> &Option<KeyMaterial>| (of(write), of(read));
                 match pairs(|keys| &keys.former) {
                     (Some(write), Some(read)) if is_tls13 => {
-                        assert!(opens(read, 3, &record(write, 3)), "{suite}")
+                        assert!(opens(read, 3, &record(write, 3)), "{suite}");
                     }
                     (None, None) if !is_tls13 => {}
                     _ => panic!("{suite}"),
