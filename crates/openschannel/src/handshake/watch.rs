@@ -97,6 +97,7 @@ impl Watch {
             // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
             ContentType::ALERT if self.opened > 0 => Seen::Handshake,
             ContentType::ALERT => seen_alert(fragment, false),
+            _ if self.peer_protects() && self.is_certainly_finished(record, secrets) => Seen::Handshake,
             _ if self.peer_protects() => self.peek(record, secrets),
             // Nor does a message in the clear count then, not even as a question to the caller.
             ContentType::HANDSHAKE if self.is_behind_tls13_hello() => Seen::Handshake,
@@ -116,7 +117,11 @@ impl Watch {
             } else if self.own_changed_cipher && !is_tls13 || content_type == ContentType::APPLICATION_DATA {
                 self.sealed_by_engine += 1;
             } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
-                self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
+                let mut content = record.get(HEADER_LEN..).unwrap_or_default();
+                while let Some((kind, body)) = self.from_own.split_off(&mut content) {
+                    self.note_server_hello(kind, body);
+                }
+                self.from_own.push(content);
                 while let Ok(Some(message)) = self.from_own.take() {
                     self.note_server_hello(message.message_type, &message.body);
                 }
@@ -178,10 +183,19 @@ impl Watch {
         self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13 && !hello.is_retry())
     }
 
+    /// A handshake record under TLS 1.2 keys that is not empty: it is Finished, or the engine refuses it. There is nothing to be learnt from
+    /// opening it twice.
+    fn is_certainly_finished(&self, record: &[u8], secrets: &Secrets) -> bool {
+        let overhead = secrets.keys.read.current.as_ref().map(|key| key.protection.overhead());
+        self.opener.is_none() && overhead.is_some_and(|overhead| record.len() > overhead)
+    }
+
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
     fn peek(&mut self, record: &[u8], secrets: &Secrets) -> Seen {
         if self.opener.is_none() {
-            self.opener = secrets.keys.read.current.as_ref().and_then(|key| Opener::new(key, 0).ok());
+            let keys = &secrets.keys.read;
+            // In TLS 1.2 the engine may have opened some already.
+            self.opener = keys.current.as_ref().and_then(|key| Opener::new(key, keys.records).ok());
         }
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
@@ -200,52 +214,56 @@ impl Watch {
         if matches!(self.request, Request::Never | Request::Seen(_)) && self.server_hello.is_some() {
             return Seen::Handshake;
         }
-        self.from_peer.push(content);
+        let mut content = content;
         let mut seen = Seen::Handshake;
+        while let Some((kind, body)) = self.from_peer.split_off(&mut content) {
+            self.message(kind, body, &mut seen);
+        }
+        self.from_peer.push(content);
         // A message that is too long is the engine's to refuse.
         while let Ok(Some(message)) = self.from_peer.take() {
-            match (self.role, message.message_type) {
-                (Role::Server, message_type::CLIENT_HELLO) => {
-                    let fallback = client_hello_fallback(&message.body);
-                    if fallback
-                        .is_some_and(|(signalled, highest)| signalled && highest < self.highest_version)
-                    {
-                        seen = Seen::Fallback;
-                    }
-                }
-                (Role::Client, message_type::SERVER_HELLO) => {
-                    self.note_server_hello(message.message_type, &message.body);
-                    if self.highest_version >= TLS1_3
-                        && self.server_hello.as_ref().is_some_and(ServerHello::is_downgrade)
-                    {
-                        seen = Seen::Downgrade;
-                    }
-                }
-                (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
-                    self.encrypted_extensions = encrypted_extensions(&message.body);
-                }
-                (Role::Client, message_type::CERTIFICATE_REQUEST) => {
-                    let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
-                    let request = if is_tls13 {
-                        CertificateRequest::parse_tls13(&message.body)
-                    } else {
-                        CertificateRequest::parse_tls12(&message.body)
-                    };
-                    // A request that cannot be read is the engine's to refuse.
-                    if let Some(request) = request {
-                        self.request = Request::Seen(request);
-                        seen = Seen::CertificateRequest;
-                    }
-                }
-                (Role::Client, kind)
-                    if matches!(self.request, Request::Open) && self.is_past_request(kind) =>
-                {
-                    self.request = Request::Never;
-                }
-                _ => {}
-            }
+            self.message(message.message_type, &message.body, &mut seen);
         }
         seen
+    }
+
+    fn message(&mut self, kind: u8, body: &[u8], seen: &mut Seen) {
+        match (self.role, kind) {
+            (Role::Server, message_type::CLIENT_HELLO) => {
+                let fallback = client_hello_fallback(body);
+                if fallback.is_some_and(|(signalled, highest)| signalled && highest < self.highest_version) {
+                    *seen = Seen::Fallback;
+                }
+            }
+            (Role::Client, message_type::SERVER_HELLO) => {
+                self.note_server_hello(kind, body);
+                if self.highest_version >= TLS1_3
+                    && self.server_hello.as_ref().is_some_and(ServerHello::is_downgrade)
+                {
+                    *seen = Seen::Downgrade;
+                }
+            }
+            (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
+                self.encrypted_extensions = encrypted_extensions(body);
+            }
+            (Role::Client, message_type::CERTIFICATE_REQUEST) => {
+                let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
+                let request = if is_tls13 {
+                    CertificateRequest::parse_tls13(body)
+                } else {
+                    CertificateRequest::parse_tls12(body)
+                };
+                // A request that cannot be read is the engine's to refuse.
+                if let Some(request) = request {
+                    self.request = Request::Seen(request);
+                    *seen = Seen::CertificateRequest;
+                }
+            }
+            (Role::Client, kind) if matches!(self.request, Request::Open) && self.is_past_request(kind) => {
+                self.request = Request::Never;
+            }
+            _ => {}
+        }
     }
 
     /// TLS 1.3 asks before its Certificate; TLS 1.2 behind it, before ServerHelloDone.
