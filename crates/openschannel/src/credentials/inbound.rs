@@ -39,6 +39,11 @@ struct Inbound {
 }
 
 impl InboundCredentials {
+    /// Whether both are the same credential, not merely one like it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Starts with the defaults: TLS 1.2 and 1.3, no certificate yet, clients are not asked for theirs, resumption by
     /// session ID and ticket.
     pub fn builder() -> InboundBuilder {

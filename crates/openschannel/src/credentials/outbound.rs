@@ -36,6 +36,11 @@ struct Outbound {
 }
 
 impl OutboundCredentials {
+    /// Whether both are the same credential, not merely one like it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Starts with the defaults: TLS 1.2 and 1.3, the system's roots, no client certificate, resumption.
     pub fn builder() -> OutboundBuilder {
         OutboundBuilder::default()

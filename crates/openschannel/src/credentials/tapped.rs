@@ -59,7 +59,8 @@ fn tap(suite: CipherSuite) -> SupportedCipherSuite {
     }
 }
 
-fn protection(suite: CipherSuite) -> Protection {
+/// How records are protected with it.
+pub(crate) fn protection(suite: CipherSuite) -> Protection {
     use CipherSuite as S;
     match suite {
         S::TLS_AES_128_GCM_SHA256 => Protection::Tls13Aes128Gcm,
