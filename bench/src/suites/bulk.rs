@@ -89,7 +89,7 @@ impl Suite for Bulk {
          buffer again and again, as a caller does who sends a record before it makes the next; what is opened lies in a buffer for \
          each record. Buffers begin with a cache line, in every batch another one \
          of their page, because where they lie makes up to ten percent of difference; the plaintext lies behind the header of a record, \
-         for the bare AEAD too. One record outside of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs on \
+         for the bare AEAD too. One record outside of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs, by the fastest of its calls, on \
          the plaintext alone. TLS 1.3 seals a type byte with each record: *type byte behind* and *type byte apart* are the AEAD with \
          it, in one piece and in two, and with them the ceiling of any record layer. *OpenSchannel* is called from Rust with header, \
          data and trailer in one buffer, *scattered* with three, and through the C ABI with three `SecBuffer`s that adjoin. \
