@@ -1,6 +1,7 @@
 //! Where sealed records lie between one side and the other.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A batch of records on their way.
 ///
@@ -13,7 +14,7 @@ pub struct Wire {
     pub bytes: Vec<u8>,
     /// How much of `bytes` was read.
     pub taken: usize,
-    /// A buffer for each record, or one for all; records fill them from the front.
+    /// A buffer for each record, or one for all, and perhaps more behind them; records fill them from the front.
     pub slots: Vec<Slot>,
     /// How long the records in `slots` are.
     pub record_len: usize,
@@ -29,12 +30,20 @@ pub struct Wire {
 /// Where in a page a buffer lies makes up to ten percent of difference for records of 1 KiB: the processor takes loads and stores for the
 /// same whose addresses end in the same twelve bits, and the AEAD copies its context to the stack. Callers' buffers lie anywhere, so
 /// everybody's move through all places, and medians are over them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Slot {
     memory: Vec<u8>,
     line: usize,
     start: usize,
     len: usize,
+}
+
+impl Default for Slot {
+    /// Each begins at another place.
+    fn default() -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        Self { memory: Vec::new(), line: MADE.fetch_add(1, Ordering::Relaxed), start: 0, len: 0 }
+    }
 }
 
 impl Slot {
@@ -103,8 +112,12 @@ impl Wire {
     /// Slots of `header` bytes, the plaintext, and `trailer` bytes.
     pub fn lay_out(&mut self, header: usize, plaintext: &[u8], trailer: usize, count: usize) {
         let len = header + plaintext.len() + trailer;
-        self.slots.resize_with(if self.keeps { count } else { 1 }, Slot::default);
-        for slot in &mut self.slots {
+        let count = if self.keeps { count } else { 1 };
+        // Those that are there stay: they have to move on.
+        if self.slots.len() < count {
+            self.slots.resize_with(count, Slot::default);
+        }
+        for slot in &mut self.slots[..count] {
             slot.set_len(len);
             if let Some(data) = slot.get_mut(header..header + plaintext.len()) {
                 data.copy_from_slice(plaintext);

@@ -85,15 +85,15 @@ impl Suite for Bulk {
     }
 
     fn method(&self) -> &'static str {
-        "A batch is 2 to 200 records, 12 to 35 \u{b5}s, in memory; wall-clock time of the calls alone. Sealing uses one \
-         buffer again and again, as a caller does who sends a record before it makes the next; what is opened lies in a buffer for \
-         each record. Buffers begin with a cache line, in every batch another one \
-         of their page, because where they lie makes up to ten percent of difference; the plaintext lies behind the header of a record, \
-         for the bare AEAD too. One record outside of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs on \
-         the plaintext alone. TLS 1.3 seals a type byte with each record: *type byte behind* and *type byte apart* are the AEAD with \
-         it, in one piece and in two, and with them the ceiling of any record layer. *OpenSchannel* is called from Rust with header, \
-         data and trailer in one buffer, *scattered* with three, and through the C ABI with three `SecBuffer`s that adjoin. \
-         rustls buffered is `write_all` and `write_tls`, `read_tls`, `process_new_packets` and `read`."
+        "A batch is 2 to 200 records, 12 to 35 \u{b5}s, in memory; wall-clock time of the calls alone. Sealing uses one buffer \
+         again and again, as a caller does who sends a record before it makes the next; what is opened lies in a buffer for each \
+         record. Buffers begin with a cache line, in every batch another one of their page, because where they lie makes up to \
+         ten percent of difference; the plaintext lies behind the header of a record, for the bare AEAD too. One record outside \
+         of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs, by the fastest of its calls, on \
+         the plaintext alone. TLS 1.3 seals a type byte with each record: *type byte behind* and *type byte apart* are the AEAD \
+         with it, in one piece and in two, and with them the ceiling of any record layer. *OpenSchannel* is called from Rust with \
+         header, data and trailer in one buffer, *scattered* with three, and through the C ABI with three `SecBuffer`s that \
+         adjoin. rustls buffered is `write_all` and `write_tls`, `read_tls`, `process_new_packets` and `read`."
     }
 
     fn goals(&self) -> Vec<Goal> {

@@ -41,11 +41,12 @@ impl Suite for Shutdown {
     }
 
     fn method(&self) -> &'static str {
-        "AES-128-GCM. A cycle is: the client's close_notify made, taken by the server, the server's made, taken by the client, both \
-         freed; in memory, on connections that were established and have carried a record each way outside of the clock. *Close, take, free* ends 64 of them in a row, which are not \
-         in the nearest cache any more, and counts the thread's processor time; a batch takes 64 handshakes, so there are 200 rounds, \
-         of 64 cycles each. *Alerts alone, hot* is the same without freeing, on four connections that have just carried another \
-         record each way. The bare AEAD seals and opens two alerts under four keys of their own, and frees the keys."
+        "AES-128-GCM. A cycle is: the client's close_notify made, taken by the server, the server's made, taken by the client, \
+         both freed; in memory, on connections that were established and have carried a record each way outside of the clock. \
+         *Close, take, free* ends 64 of them in a row, which are not in the nearest cache any more, and counts the thread's \
+         processor time; a batch takes 64 handshakes, so there are 200 rounds, of 64 cycles each. *Alerts alone, hot* is the same \
+         without freeing, on four connections that have just carried another record each way. The bare AEAD seals and opens two \
+         alerts under four keys of their own, and frees the keys."
     }
 
     fn goals(&self) -> Vec<Goal> {
