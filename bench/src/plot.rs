@@ -254,7 +254,6 @@ fn color(name: &str, place: usize) -> &'static str {
         "rustls, unbuffered" => "#f0a35e",
         "OpenSSL" => "#c43c4f",
         "GnuTLS" => "#3d9e6b",
-        "BoringSSL" => "#8b63c9",
         name if name.starts_with("bare AEAD, type byte apart") => "#b4bac2",
         name if name.starts_with("bare AEAD, type byte") => "#9aa1ab",
         name if name.starts_with("bare AEAD") => "#767d88",

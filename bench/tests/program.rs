@@ -14,9 +14,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn help_lists_suites_peers_and_exit_codes() {
     let (code, stdout, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
-    for expected in
-        ["bulk", "duplex", "shutdown", "OpenSSL", "GnuTLS", "BoringSSL", "--json", "--plot", "Exit codes"]
-    {
+    for expected in ["bulk", "duplex", "shutdown", "OpenSSL", "GnuTLS", "--json", "--plot", "Exit codes"] {
         assert!(stdout.contains(expected), "{expected} is not in:\n{stdout}");
     }
 }

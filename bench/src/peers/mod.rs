@@ -37,8 +37,6 @@ pub const OPENSSL: &str = "OpenSSL";
 pub const OPENSSL_RELEASE_BUFFERS: &str = "OpenSSL, RELEASE_BUFFERS";
 /// GnuTLS in tables.
 pub const GNUTLS: &str = "GnuTLS";
-/// BoringSSL in tables.
-pub const BORINGSSL: &str = "BoringSSL";
 
 /// Every implementation that is built in, in the order of tables.
 #[must_use]
@@ -185,8 +183,7 @@ pub struct Optional {
 }
 
 /// All peers with a feature of their own.
-pub const OPTIONAL: [Optional; 3] = [
+pub const OPTIONAL: [Optional; 2] = [
     Optional { name: OPENSSL, feature: "openssl", built_in: cfg!(feature = "openssl") },
     Optional { name: GNUTLS, feature: "gnutls", built_in: cfg!(feature = "gnutls") },
-    Optional { name: BORINGSSL, feature: "boringssl", built_in: cfg!(feature = "boringssl") },
 ];

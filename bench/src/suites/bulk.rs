@@ -107,7 +107,7 @@ impl Suite for Bulk {
             let columns = [Column { cell: cell(&setup, direction, len), unit: Unit::Nanoseconds }];
             let mut contenders = contenders(&setup, direction, len, count);
             let baselines = [BARE, BARE_TYPED, BARE_APART, peers::RUSTLS_BUFFERED, peers::RUSTLS_UNBUFFERED];
-            let baselines = [&baselines[..], &[peers::OPENSSL, peers::GNUTLS, peers::BORINGSSL, RUST_API]];
+            let baselines = [&baselines[..], &[peers::OPENSSL, peers::GNUTLS, RUST_API]];
             all.extend(compare(&columns, &mut contenders, &baselines.concat(), plan.rounds(ROUNDS)));
         }
         Ok(all)

@@ -92,8 +92,8 @@ impl Suite for Handshake {
             for library in libraries(&setup) {
                 contenders.push(Box::new(Handshakes::new(&*library, setup, count)));
             }
-            let baselines = [RUSTLS_BUFFERED, peers::RUSTLS_UNBUFFERED, peers::OPENSSL, peers::GNUTLS];
-            let baselines = [&baselines[..], &[peers::BORINGSSL, RUST_API]].concat();
+            let baselines =
+                [RUSTLS_BUFFERED, peers::RUSTLS_UNBUFFERED, peers::OPENSSL, peers::GNUTLS, RUST_API];
             all.extend(compare(&columns, &mut contenders, &baselines, plan.rounds(ROUNDS)));
         }
         Ok(all)

@@ -40,7 +40,7 @@ impl Suite for Memory {
     fn method(&self) -> &'static str {
         "Bytes of a connection are what the heap shrinks by when a thousand of a kind are freed, divided by as many: the C library's \
          mallinfo2, which counts for Rust and C alike and with what the allocator adds to each block. The caller's object is among \
-         it, in a box; wires and buffers of this program are not. Sixteen that go first fill the allocator's cache for the thread. \
+         it, in a box; wires and buffers of this program are not. Sixteen that go first fill the allocator's cache for the thread, and one stays, with what all of them share. \
          Moments: *established*, behind a full handshake without tickets; *after 16 KiB each way*; *resumed, after 16 KiB each \
          way*, behind a resumed handshake, which in TLS 1.3 has brought the client two tickets. *Parked* is the provider after \
          `park()`, *OpenSchannel* without any call.\n\n\
