@@ -12,6 +12,8 @@ pub mod openssl;
 pub mod rust_api;
 pub mod rustls;
 
+use std::any::Any;
+
 use crate::setup::{Negotiated, Setup};
 use crate::wire::Wire;
 
@@ -108,6 +110,9 @@ pub trait Connection: Send {
     fn park(&mut self) -> bool {
         false
     }
+
+    /// What a caller has to hold of an established connection, without what is this program's own: for weighing it.
+    fn held(self: Box<Self>) -> Box<dyn Any + Send>;
 
     /// The two directions for two threads, of an established connection that can be used by two at once.
     fn split(self: Box<Self>) -> Option<Halves> {

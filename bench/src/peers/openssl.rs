@@ -3,6 +3,7 @@
 //! The transport is a BIO with the Rust side's `Read` and `Write`: a memory BIO without its bookkeeping. OpenSSL copies out of and into
 //! it whatever the BIO is, as its interface has it.
 
+use std::any::Any;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
@@ -236,6 +237,10 @@ impl Connection for OpenSslConnection {
 
     fn close(&mut self, output: &mut Vec<u8>) {
         self.with_wires(&mut Vec::new(), output, |connection| connection.stream.shutdown().expect("closed"));
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

@@ -8,6 +8,7 @@ use openschannel::status::{ErrorStatus, SuccessStatus};
 use openschannel::{
     ContextOptions, ControlToken, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer, TokenOutcome,
 };
+use std::any::Any;
 
 use super::{
     Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, RUST_API_VERIFYING, Receiving,
@@ -259,6 +260,13 @@ impl Connection for Side {
         context.apply_control_token(ControlToken::Shutdown).expect("a shutdown");
         continued(context, &[], &mut token).expect("a close_notify");
         output.extend_from_slice(token.as_bytes());
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        match self.state {
+            State::Begun(context) => Box::new(context),
+            _ => panic!("not begun"),
+        }
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

@@ -4,6 +4,7 @@
 mod ffi;
 mod session;
 
+use std::any::Any;
 use std::ffi::c_uint;
 use std::sync::{Arc, Mutex};
 
@@ -211,6 +212,10 @@ impl Connection for GnuTlsConnection {
 
     fn close(&mut self, output: &mut Vec<u8>) {
         self.with_wires(&mut Vec::new(), output, |connection| connection.session.close());
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

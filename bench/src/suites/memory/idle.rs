@@ -1,5 +1,7 @@
 //! What an idle connection takes of the heap.
 
+use std::any::Any;
+
 use super::{NAME, heap, setup};
 use crate::measure::quartiles;
 #[cfg(feature = "openssl")]
@@ -151,7 +153,7 @@ impl Kind {
         let setup = setup(version, moment == Moment::ResumedAndTalked);
         let endpoints = self.library.endpoints(&setup);
         let mut wire = Wire::keeping();
-        let [mut clients, mut servers]: [Vec<Box<dyn Connection>>; 2] = Default::default();
+        let [mut clients, mut servers]: [Vec<Box<dyn Any + Send>>; 2] = Default::default();
         for _ in 0..FREED_FIRST + pairs {
             let mut pair = establish(&*endpoints);
             setup.check(&pair.client.negotiated());
@@ -161,8 +163,8 @@ impl Kind {
             if self.parked {
                 assert!(pair.client.park() && pair.server.park(), "it can be parked");
             }
-            clients.push(pair.client);
-            servers.push(pair.server);
+            clients.push(pair.client.held());
+            servers.push(pair.server.held());
         }
         [clients, servers].map(|mut sides| {
             sides.truncate(pairs);

@@ -10,17 +10,21 @@ use crate::setup::Version;
 use crate::suites::{Plan, Progress};
 use crate::wire::Wire;
 
-/// What is looked at.
-const LOOKS: [&str; 2] = ["heap", "resident"];
-
 const KINDS: [(&str, bool); 2] = [(RUST_API, false), (RUST_API_PARKED, true)];
 
 fn counts(plan: &Plan) -> [usize; 3] {
     if plan.quick { [10, 20, 40] } else { [1_000, 10_000, 100_000] }
 }
 
-fn cell(version: Version, look: &str, count: usize) -> Cell {
-    Cell::new(NAME, format!("{version}, many pairs"), format!("{look} of a pair, {}", thousands(count)))
+fn cell(version: Version, what: &str, count: usize) -> Cell {
+    Cell::new(NAME, format!("{version}, many pairs"), format!("{what} of a pair, {}", thousands(count)))
+}
+
+/// Every column. Resident memory of the last count only: the first pairs find room in what the process has already.
+fn columns(version: Version, plan: &Plan) -> [Cell; 4] {
+    let [few, more, most] = counts(plan);
+    [("heap", few), ("heap", more), ("heap", most), ("resident memory", most)]
+        .map(|(what, count)| cell(version, what, count))
 }
 
 pub(super) fn steps() -> usize {
@@ -30,8 +34,8 @@ pub(super) fn steps() -> usize {
 pub(super) fn promises(plan: &Plan) -> Vec<(Cell, String)> {
     let mut all = Vec::new();
     for version in Version::ALL {
-        for (look, count) in LOOKS.into_iter().flat_map(|look| counts(plan).map(|count| (look, count))) {
-            all.extend(KINDS.map(|(name, _)| (cell(version, look, count), name.to_owned())));
+        for cell in columns(version, plan) {
+            all.extend(KINDS.map(|(name, _)| (cell.clone(), name.to_owned())));
         }
     }
     all
@@ -42,23 +46,22 @@ pub(super) fn run(plan: &Plan, progress: &mut dyn Progress) -> Vec<Measurement> 
     for version in Version::ALL {
         for (name, parked) in KINDS {
             progress.next(&format!("{version}, {} pairs, {name}", thousands(counts(plan)[2])));
-            for (count, bytes) in grow(version, parked, counts(plan)) {
-                all.extend(LOOKS.into_iter().zip(bytes).map(|(look, bytes)| Measurement {
-                    cell: cell(version, look, count),
-                    contender: name.to_owned(),
-                    unit: Unit::Bytes,
-                    value: quartiles(vec![bytes / count as f64]),
-                    ratios: Vec::new(),
-                    rounds: 1,
-                }));
-            }
+            let bytes = grow(version, parked, counts(plan));
+            all.extend(columns(version, plan).into_iter().zip(bytes).map(|(cell, bytes)| Measurement {
+                cell,
+                contender: name.to_owned(),
+                unit: Unit::Bytes,
+                value: quartiles(vec![bytes]),
+                ratios: Vec::new(),
+                rounds: 1,
+            }));
         }
     }
     all
 }
 
-/// At each count the heap's bytes and the resident ones, above those of no pair.
-fn grow(version: Version, parked: bool, counts: [usize; 3]) -> Vec<(usize, [f64; 2])> {
+/// Bytes of a pair: of the heap at each count, and resident ones at the last.
+fn grow(version: Version, parked: bool, counts: [usize; 3]) -> Vec<f64> {
     let setup = setup(version, true);
     let endpoints = RustApi::CONTIGUOUS.endpoints(&setup);
     let mut wire = Wire::keeping();
@@ -67,9 +70,8 @@ fn grow(version: Version, parked: bool, counts: [usize; 3]) -> Vec<(usize, [f64;
         talk(&mut establish(&*endpoints), &[0x5a; 64], &mut wire);
     }
     heap::trim();
-    let look = || [used(), heap::resident().unwrap_or(f64::NAN)];
     let mut pairs: Vec<Established> = Vec::with_capacity(counts[2]);
-    let [heap, resident] = look();
+    let (heap, before) = (used(), resident());
     let mut seen = Vec::new();
     for count in 1..=counts[2] {
         let mut pair = establish(&*endpoints);
@@ -80,9 +82,13 @@ fn grow(version: Version, parked: bool, counts: [usize; 3]) -> Vec<(usize, [f64;
         }
         pairs.push(pair);
         if counts.contains(&count) {
-            let now = look();
-            seen.push((count, [now[0] - heap, now[1] - resident]));
+            seen.push((used() - heap) / count as f64);
         }
     }
+    seen.push((resident() - before) / counts[2] as f64);
     seen
+}
+
+fn resident() -> f64 {
+    heap::resident().unwrap_or(f64::NAN)
 }

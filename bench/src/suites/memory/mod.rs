@@ -26,7 +26,7 @@ impl Suite for Memory {
     }
 
     fn about(&self) -> &'static str {
-        "heap of an idle connection, before and after traffic; 100 000 pairs; seals over that many, kept or parked"
+        "heap of idle connections, active and parked, up to 100 000 pairs; seals over that many"
     }
 
     fn steps(&self, plan: &Plan) -> usize {
@@ -45,7 +45,7 @@ impl Suite for Memory {
          way*, behind a resumed handshake, which in TLS 1.3 has brought the client two tickets. *Parked* is the provider after \
          `park()`, *OpenSchannel* without any call.\n\n\
          Many pairs are resumed ones (two tickets in TLS 1.3) that have talked 64 B each way, made one after the other, all of them \
-         kept; the heap and the process' resident memory are looked at on the way, so equal figures mean linear growth.\n\n\
+         kept; the heap is looked at on the way, so equal figures mean linear growth. Resident memory is the process'.\n\n\
          Seals: wall-clock time of a record of 64 B on a connection that is picked at random among N (TLS 1.2, AES-128-GCM, clients \
          alone). *Parked* parks after every record, *OpenSchannel* decides by itself; the *bare AEAD* is aws-lc-rs with a context for each \
          of N keys, or one that is made for every seal."
