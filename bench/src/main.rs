@@ -20,7 +20,7 @@ use openschannel_bench::{document, plot};
 /// In every round each contender runs one batch, in random order; ratios are taken inside a round, and what is shown is the median over all
 /// rounds with its quartiles. Tables go to stdout, progress to stderr.
 #[derive(Debug, Parser)]
-#[command(name = "openschannel-bench", version, max_term_width = 110)]
+#[command(name = "openschannel-bench", version)]
 struct Options {
     /// What to measure; everything if nothing is named
     #[arg(value_name = "SUITE")]

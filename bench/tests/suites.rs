@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use openschannel_bench::goals;
+use openschannel_bench::report::Unit;
 use openschannel_bench::suites::{self, Plan, Progress, Suite};
 
 const ONE_ROUND: Plan = Plan { rounds: Some(1), quick: true, seed: 1 };
@@ -42,7 +43,9 @@ fn gives_what_it_promises(suite: &dyn Suite) {
     for it in &measured {
         let what = format!("{} {:?}", it.contender, it.cell);
         assert_eq!(it.cell.suite, suite.name(), "{what}");
-        assert!(it.value.median.is_finite() && it.value.median > 0.0, "{what}: {:?}", it.value);
+        // Resident memory of a few connections may be none.
+        let least = if it.unit == Unit::Bytes { 0.0 } else { f64::MIN_POSITIVE };
+        assert!(it.value.median.is_finite() && it.value.median >= least, "{what}: {:?}", it.value);
         for ratio in &it.ratios {
             assert!(ratio.value.median.is_finite() && ratio.value.median > 0.0, "{what}: {ratio:?}");
         }
@@ -87,6 +90,6 @@ fn goals_have_names_of_their_own() {
 fn every_suite_says_how_it_measures() {
     for suite in suites::all() {
         assert!(suite.method().len() > 100, "{}", suite.name());
-        assert!(!suite.about().is_empty() && suite.about().len() < 100, "{}", suite.name());
+        assert!(!suite.about().is_empty() && suite.about().len() < 130, "{}", suite.name());
     }
 }
