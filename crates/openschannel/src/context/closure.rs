@@ -112,6 +112,18 @@ impl Shared {
         }
     }
 
+    /// What [`table::encrypt`](super::table::encrypt) says of [`Shared::state`], in one look.
+    #[inline]
+    pub(super) fn may_encrypt(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & (LOCAL_CLOSED | GATED | FAILED) == 0
+    }
+
+    /// Likewise [`table::decrypt`](super::table::decrypt): whether there is nothing in the way of the next record.
+    #[inline]
+    pub(super) fn may_decrypt(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & (PEER_CLOSED | GATED | FAILED) == 0
+    }
+
     pub(super) fn is_local_closed(&self) -> bool {
         self.has(LOCAL_CLOSED)
     }

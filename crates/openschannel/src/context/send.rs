@@ -432,7 +432,14 @@ impl SendHalf {
     }
 
     /// `room` is what the caller leaves behind the record.
+    #[inline]
     fn may_encrypt(&self, data_len: usize, room: usize) -> Result<(), Error> {
+        let is_plain = data_len <= MAX_PLAINTEXT && self.0.sealer.seq() < self.limit();
+        if is_plain && self.shared().may_encrypt() { Ok(()) } else { self.may_just_encrypt(data_len, room) }
+    }
+
+    #[cold]
+    fn may_just_encrypt(&self, data_len: usize, room: usize) -> Result<(), Error> {
         self.refuse_unless_open()?;
         if data_len > MAX_PLAINTEXT {
             return Err(
@@ -589,4 +596,25 @@ pub(super) mod fork;
 fn exhausted(_: Exhausted) -> Error {
     Error::new(ErrorStatus::EncryptFailure)
         .because("this key has protected as many records as it may; in TLS 1.3 give the trailer 44 bytes so that it can be refreshed")
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    /// As far as a cache line reaches.
+    const LINE: usize = 64;
+
+    /// What is written with every record is a cache line away from whatever lies before and behind the block.
+    #[test]
+    fn the_halves_share_no_cache_line() {
+        let written = offset_of!(Sending, bytes_sent) + size_of::<u64>();
+        // The sequence number is the last of the sealer.
+        let first = offset_of!(Sending, bytes_sent) - size_of::<u64>();
+        let in_release = offset_of!(Sending, shared) + size_of::<Arc<Shared>>();
+        assert!(first >= LINE && in_release - written >= LINE, "{first} {written} {in_release}");
+        assert_eq!(offset_of!(Sending, bytes_sent), size_of::<Sealer>());
+    }
 }

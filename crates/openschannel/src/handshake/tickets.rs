@@ -41,6 +41,11 @@ impl Tickets {
             .map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 
+    /// Whether the server has sent a ticket. More of them are a spare at best.
+    pub(crate) fn has_taken_one(&self) -> bool {
+        self.0.taken
+    }
+
     /// A record of data has come. Says whether tickets are still to be expected.
     pub(crate) fn may_follow_data(&mut self) -> bool {
         self.0.data_records = self.0.data_records.saturating_add(1);

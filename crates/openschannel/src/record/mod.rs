@@ -168,6 +168,8 @@ fn wire_len(len: usize) -> [u8; 2] {
 }
 
 #[cfg(test)]
+pub(crate) use keys::always_park;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) use tests::{identity_of, note_sealed, take_sealed};
