@@ -75,6 +75,11 @@ impl Resumption {
         Self::Server { credentials: credentials.clone() }
     }
 
+    /// Whether tickets are good for anything.
+    pub(super) fn keeps_sessions(&self) -> bool {
+        matches!(self, Self::Client { credentials, .. } if credentials.keeps_sessions())
+    }
+
     /// The handshake failed, or the caller wants no session of it: a client drops what it has. A server does so only when the
     /// handshake is finished: whoever replays a ticket that was seen on the wire must not be able to end somebody else's session.
     pub(super) fn forget_before_finished(&self) {
