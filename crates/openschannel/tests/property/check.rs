@@ -303,6 +303,16 @@ impl Checked {
     }
 
     /// Takes the context apart and puts it together again.
+    /// Changes nothing that can be seen.
+    pub(crate) fn park(&mut self) {
+        let before = self.seen.clone();
+        let context = self.context.as_mut().unwrap();
+        context.park();
+        assert_eq!(context.is_parked(), context.is_established());
+        self.settle(None, &[]);
+        assert_eq!(before, self.seen);
+    }
+
     pub(crate) fn split_and_join(&mut self) {
         let before = self.seen.clone();
         match self.context.take().unwrap().split() {
