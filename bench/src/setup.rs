@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 /// The name in every certificate, which every client checks.
 pub const NAME: &str = "server.test";
 
+/// How many tickets a TLS 1.3 server issues in a resumed setup: rustls' default, which the provider has no setting for.
+pub const TICKETS: usize = 2;
+
 /// A protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
@@ -98,6 +101,17 @@ pub enum Group {
     X25519Mlkem768,
 }
 
+impl Group {
+    /// IANA's number.
+    #[must_use]
+    pub fn id(self) -> u16 {
+        match self {
+            Self::X25519 => 29,
+            Self::X25519Mlkem768 => 4588,
+        }
+    }
+}
+
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -140,6 +154,26 @@ impl Setup {
     pub fn suite(&self) -> u16 {
         self.aead.suite(self.version, self.key)
     }
+
+    /// Panics unless this is what was negotiated: otherwise something else would be measured.
+    pub fn check(&self, negotiated: &Negotiated) {
+        let Negotiated { version, suite, group, resumed } = *negotiated;
+        assert_eq!((version, suite, resumed), (self.version, self.suite(), self.resumed), "negotiated");
+        assert!(group.is_none_or(|group| group == self.group.id()), "{group:?} instead of {}", self.group);
+    }
+}
+
+/// What a connection says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The protocol version.
+    pub version: Version,
+    /// The cipher suite's IANA number.
+    pub suite: u16,
+    /// The group's IANA number, unless the library does not tell, or no key was exchanged (TLS 1.2, resumed).
+    pub group: Option<u16>,
+    /// Whether a session was resumed.
+    pub resumed: bool,
 }
 
 /// A root, and a server's certificate that it has signed.

@@ -41,6 +41,12 @@ fn every_library_talks_and_closes_in_every_setup() {
 fn talk_and_close(library: &dyn Library, setup: &Setup, pair: Established) {
     let Established { mut client, mut server } = pair;
     let what = format!("{} {setup:?}", library.name());
+    for side in [&client, &server] {
+        setup.check(&side.negotiated());
+    }
+    // Whoever says nothing of the group shares a test with somebody who does.
+    let key_exchange = !(setup.resumed && setup.version == Version::Tls12);
+    assert_eq!(client.negotiated().group.is_some(), key_exchange, "{what}");
     for len in [1, 64, 1024, 16_384] {
         let plaintext = vec![0x5a; len];
         let mut wire = Wire::keeping();
@@ -91,38 +97,4 @@ fn three_buffers_are_sealed_like_one() {
     client.close(&mut close);
     let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.take_close(&mut close)));
     assert!(taken.is_err(), "as the first record it must not open");
-}
-
-/// The suites about records take for granted that a full handshake leaves no tickets to be read, and a resumed one takes less.
-#[test]
-fn resumed_handshakes_are_shorter_and_others_leave_nothing_behind() {
-    for library in peers::libraries() {
-        for version in Version::ALL {
-            let full = Setup::records(version, Aead::Aes128Gcm);
-            let [full, resumed] = [full, Setup { resumed: true, ..full }].map(|setup| {
-                let endpoints = library.endpoints(&setup);
-                bytes_of_a_handshake(&*endpoints)
-            });
-            assert!(resumed < full, "{} {version}: {resumed} bytes and {full}", library.name());
-        }
-    }
-}
-
-/// What the server sends until both are established, and nothing of what follows.
-fn bytes_of_a_handshake(endpoints: &dyn peers::Endpoints) -> usize {
-    let (mut client, mut server) = (endpoints.client(), endpoints.server());
-    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-    let (mut client_done, mut server_done, mut sent) = (false, false, 0);
-    while !(client_done && server_done) {
-        client_done |= client.step(&mut to_client, &mut to_server);
-        let before = to_client.len();
-        if client_done && server_done {
-            break;
-        }
-        server_done |= server.step(&mut to_server, &mut to_client);
-        if !client_done {
-            sent += to_client.len() - before;
-        }
-    }
-    sent
 }

@@ -2,12 +2,13 @@
 #![expect(unsafe_code, reason = "the C ABI")]
 
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
 use std::sync::{Arc, LazyLock};
 
 use openschannel_ffi::types::{
-    CERT_CONTEXT, HCERTSTORE, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchannelCred, SecBuffer,
-    SecBufferDesc, SecHandle, buffer_type, cred_flags,
+    CERT_CONTEXT, CipherInfo, HCERTSTORE, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SchannelCred, SecBuffer,
+    SecBufferDesc, SecHandle, SessionInfo, StreamSizes, attribute, buffer_type, cred_flags,
 };
 use openschannel_ffi::wincrypt::{
     CertAddEncodedCertificateToStore, CertCloseStore, CertFreeCertificateContext, CertOpenStore,
@@ -19,8 +20,8 @@ use openschannel_ffi::{
     OpenSchannelAcquireCredentials, QueryContextAttributesW,
 };
 
-use super::{C_ABI, Connection, Endpoints, Library, establish};
-use crate::setup::{Certificates, Group, NAME, Setup, Version, certificates};
+use super::{C_ABI, Connection, Endpoints, Halves, Library, Receiving, Sending, establish};
+use crate::setup::{Certificates, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::Wire;
 
 const OK: i32 = 0;
@@ -33,8 +34,8 @@ const ALLOCATING: u32 = 0x110;
 const SUPPLIED: u32 = 0x10;
 /// SCHANNEL_SHUTDOWN
 const SHUTDOWN: u32 = 1;
-/// SECPKG_ATTR_STREAM_SIZES
-const STREAM_SIZES: u32 = 4;
+/// SSL_SESSION_RECONNECT
+const RECONNECT: u32 = 1;
 /// CERT_STORE_PROV_MEMORY
 const MEMORY_STORE: usize = 2;
 /// CERT_STORE_ADD_ALWAYS
@@ -154,11 +155,9 @@ impl Credential {
             cred_format: 0,
         };
         let suites = [setup.suite()];
-        let groups: &[u16] = match (setup.group, setup.version) {
-            (Group::X25519, Version::Tls13) => &[29],
-            (Group::X25519, Version::Tls12) => &[29, 23],
-            (Group::X25519Mlkem768, _) => &[4588],
-        };
+        // P-256 for the signature.
+        let groups = [setup.group.id(), 23];
+        let groups = if setup.version == Version::Tls12 { &groups[..] } else { &groups[..1] };
         let options = CredentialOptions {
             size: u32::try_from(size_of::<CredentialOptions>()).expect("small"),
             flags: 0,
@@ -205,6 +204,15 @@ impl Side {
 
     fn handle(&self) -> SecHandle {
         self.context.expect("begun")
+    }
+
+    /// # Safety
+    /// `into` is the structure that belongs to the attribute.
+    unsafe fn query<T>(&self, attribute: u32, into: *mut T) {
+        let context = self.handle();
+        // SAFETY: the caller's promise.
+        let status = unsafe { QueryContextAttributesW(&raw const context, attribute, into.cast::<c_void>()) };
+        assert_eq!(status, OK, "established");
     }
 
     /// The side's token call: its status, and how many bytes of the input are left.
@@ -257,14 +265,12 @@ impl Side {
         (status, extra)
     }
 
-    /// DecryptMessage on the record at the front: the status, the length of its plaintext, and how much lies behind it.
-    fn decrypt(handle: &SecHandle, record: &mut [u8]) -> (i32, usize, usize) {
-        let mut buffers = [buffer(buffer_type::DATA, record), EMPTY, EMPTY, EMPTY];
-        let message = descriptor(&mut buffers);
-        // SAFETY: everything lives through the call.
-        let status = unsafe { DecryptMessage(&raw const *handle, &raw const message, 0, null_mut()) };
-        let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
-        (status, buffers[1].len as usize, extra)
+    /// How long SECBUFFER_STREAM_HEADER and SECBUFFER_STREAM_TRAILER are.
+    fn sizes(&self) -> [u32; 2] {
+        let mut sizes = StreamSizes { header: 0, trailer: 0, maximum_message: 0, buffers: 0, block_size: 0 };
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::STREAM_SIZES, &raw mut sizes) };
+        [sizes.header, sizes.trailer]
     }
 }
 
@@ -274,7 +280,7 @@ impl Connection for Side {
             if self.is_established {
                 // Tickets.
                 while !input.is_empty() {
-                    let (status, _, extra) = Self::decrypt(&self.handle(), input);
+                    let (status, _, extra) = decrypt(&self.handle(), input);
                     assert_eq!(status, OK, "a ticket");
                     input.drain(..input.len() - extra);
                 }
@@ -309,54 +315,34 @@ impl Connection for Side {
         }
     }
 
+    fn negotiated(&self) -> Negotiated {
+        let mut cipher = MaybeUninit::<CipherInfo>::zeroed();
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::CIPHER_INFO, cipher.as_mut_ptr()) };
+        // SAFETY: numbers and texts, for which zeros are values too.
+        let cipher = unsafe { cipher.assume_init() };
+        let mut session = SessionInfo { flags: 0, session_id_len: 0, session_id: [0; 32] };
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::SESSION_INFO, &raw mut session) };
+        Negotiated {
+            version: if cipher.protocol == 0x304 { Version::Tls13 } else { Version::Tls12 },
+            suite: u16::try_from(cipher.cipher_suite).expect("two bytes"),
+            group: u16::try_from(cipher.key_type).ok().filter(|group| *group != 0),
+            resumed: session.flags & RECONNECT != 0,
+        }
+    }
+
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
-        let context = self.handle();
-        let mut sizes = [0_u32; 5];
-        // SAFETY: as many DWORDs as the attribute has.
-        let status = unsafe {
-            QueryContextAttributesW(&raw const context, STREAM_SIZES, (&raw mut sizes).cast::<c_void>())
-        };
-        assert_eq!(status, OK, "established");
-        [self.header, self.trailer] = [sizes[0], sizes[1]];
+        [self.header, self.trailer] = self.sizes();
         wire.lay_out(self.header as usize, plaintext, self.trailer as usize, count);
     }
 
     fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
-        let context = self.handle();
-        let Self { header, trailer, .. } = *self;
-        let data = length(plaintext);
-        let stride = wire.stride();
-        for index in 0..count {
-            let start = wire.slots[index * stride].as_mut_ptr();
-            let part = |kind, from: u32, len| SecBuffer {
-                len,
-                buffer_type: kind,
-                buffer: start.wrapping_add(from as usize).cast(),
-            };
-            let mut buffers = [
-                part(buffer_type::STREAM_HEADER, 0, header),
-                part(buffer_type::DATA, header, data),
-                part(buffer_type::STREAM_TRAILER, header + data, trailer),
-                EMPTY,
-            ];
-            let message = descriptor(&mut buffers);
-            // SAFETY: the slot is as long as the three parts, and everything lives through the call.
-            let status = unsafe { EncryptMessage(&raw const context, 0, &raw const message, 0) };
-            assert_eq!(status, OK, "sealed");
-            wire.record_len = (buffers[0].len + buffers[1].len + buffers[2].len) as usize;
-        }
-        wire.count = count;
+        seal_batch(self.handle(), [self.header, self.trailer], plaintext, count, wire);
     }
 
     fn open_batch(&mut self, wire: &mut Wire) -> usize {
-        let context = self.handle();
-        let mut total = 0;
-        for slot in &mut wire.slots[..wire.count] {
-            let (status, data, _) = Self::decrypt(&context, &mut slot[..wire.record_len]);
-            assert_eq!(status, OK, "opened");
-            total += data;
-        }
-        total
+        open_batch(self.handle(), wire)
     }
 
     fn close(&mut self, output: &mut Vec<u8>) {
@@ -374,10 +360,86 @@ impl Connection for Side {
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {
-        let (status, _, extra) = Self::decrypt(&self.handle(), input);
+        let (status, _, extra) = decrypt(&self.handle(), input);
         input.drain(..input.len() - extra);
         status == CONTEXT_EXPIRED
     }
+
+    fn split(self: Box<Self>) -> Option<Halves> {
+        let sizes = self.sizes();
+        let side = Arc::new(*self);
+        let sending = Half { side: Arc::clone(&side), sizes };
+        Some(Halves { sending: Box::new(sending), receiving: Box::new(Half { side, sizes }) })
+    }
+}
+
+/// One thread's use of a handle that another thread uses too, as SSPI allows.
+struct Half {
+    side: Arc<Side>,
+    sizes: [u32; 2],
+}
+
+impl Sending for Half {
+    fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        let [header, trailer] = self.sizes;
+        wire.lay_out(header as usize, plaintext, trailer as usize, count);
+    }
+
+    fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        seal_batch(self.side.handle(), self.sizes, plaintext, count, wire);
+    }
+}
+
+impl Receiving for Half {
+    fn open_batch(&mut self, wire: &mut Wire) -> usize {
+        open_batch(self.side.handle(), wire)
+    }
+}
+
+/// EncryptMessage `count` times; `sizes` are those of header and trailer.
+fn seal_batch(context: SecHandle, sizes: [u32; 2], plaintext: &[u8], count: usize, wire: &mut Wire) {
+    let ([header, trailer], data, stride) = (sizes, length(plaintext), wire.stride());
+    for index in 0..count {
+        let start = wire.slots[index * stride].as_mut_ptr();
+        let part = |kind, from: u32, len| SecBuffer {
+            len,
+            buffer_type: kind,
+            buffer: start.wrapping_add(from as usize).cast(),
+        };
+        let mut buffers = [
+            part(buffer_type::STREAM_HEADER, 0, header),
+            part(buffer_type::DATA, header, data),
+            part(buffer_type::STREAM_TRAILER, header + data, trailer),
+            EMPTY,
+        ];
+        let message = descriptor(&mut buffers);
+        // SAFETY: the slot is as long as the three parts, and everything lives through the call.
+        let status = unsafe { EncryptMessage(&raw const context, 0, &raw const message, 0) };
+        assert_eq!(status, OK, "sealed");
+        wire.record_len = (buffers[0].len + buffers[1].len + buffers[2].len) as usize;
+    }
+    wire.count = count;
+}
+
+/// DecryptMessage on each record of the wire.
+fn open_batch(context: SecHandle, wire: &mut Wire) -> usize {
+    let mut total = 0;
+    for slot in &mut wire.slots[..wire.count] {
+        let (status, data, _) = decrypt(&context, &mut slot[..wire.record_len]);
+        assert_eq!(status, OK, "opened");
+        total += data;
+    }
+    total
+}
+
+/// DecryptMessage on the record at the front: the status, the length of its plaintext, and how much lies behind it.
+fn decrypt(handle: &SecHandle, record: &mut [u8]) -> (i32, usize, usize) {
+    let mut buffers = [buffer(buffer_type::DATA, record), EMPTY, EMPTY, EMPTY];
+    let message = descriptor(&mut buffers);
+    // SAFETY: everything lives through the call.
+    let status = unsafe { DecryptMessage(&raw const *handle, &raw const message, 0, null_mut()) };
+    let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
+    (status, buffers[1].len as usize, extra)
 }
 
 impl Drop for Side {

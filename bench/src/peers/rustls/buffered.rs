@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData};
 
 use super::super::Connection;
+use crate::setup::Negotiated;
 use crate::wire::Wire;
 
 pub(super) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Box<dyn Connection> {
@@ -40,6 +41,10 @@ where
             self.0.write_tls(output).expect("written");
         }
         !self.0.is_handshaking()
+    }
+
+    fn negotiated(&self) -> Negotiated {
+        super::negotiated(&self.0)
     }
 
     fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {

@@ -9,10 +9,12 @@ use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::NoServerSessionStorage;
-use rustls::{ClientConfig, NamedGroup, RootCertStore, ServerConfig};
+use rustls::{
+    ClientConfig, CommonState, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore, ServerConfig,
+};
 
 use super::{Connection, Endpoints, Library, RUSTLS_BUFFERED, RUSTLS_UNBUFFERED, establish};
-use crate::setup::{Group, NAME, Setup, Version, certificates};
+use crate::setup::{Group, NAME, Negotiated, Setup, TICKETS, Version, certificates};
 
 /// With rustls' buffers, or with its caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +95,7 @@ pub fn client_config(setup: &Setup) -> ClientConfig {
     config
 }
 
-/// A server that allows this setup alone; it gives tickets, as many as rustls does unasked, if sessions are to be resumed.
+/// A server that allows this setup alone; it gives tickets if sessions are to be resumed.
 #[must_use]
 pub fn server_config(setup: &Setup) -> ServerConfig {
     let certificates = certificates(setup.key);
@@ -105,10 +107,9 @@ pub fn server_config(setup: &Setup) -> ServerConfig {
         .with_single_cert(vec![CertificateDer::from(certificates.leaf_der.clone())], key)
         .expect("certificate and key belong together");
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = if setup.resumed { TICKETS } else { 0 };
     if setup.resumed {
         config.ticketer = Ticketer::new().expect("a ticketer");
-    } else {
-        config.send_tls13_tickets = 0;
     }
     config
 }
@@ -124,4 +125,17 @@ fn provider(setup: &Setup) -> Arc<rustls::crypto::CryptoProvider> {
     provider.kx_groups.retain(|group| groups.contains(&group.name()));
     provider.kx_groups.sort_by_key(|group| groups.iter().position(|name| *name == group.name()));
     Arc::new(provider)
+}
+
+fn negotiated(state: &CommonState) -> Negotiated {
+    Negotiated {
+        version: match state.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => Version::Tls12,
+            Some(ProtocolVersion::TLSv1_3) => Version::Tls13,
+            other => panic!("{other:?}"),
+        },
+        suite: state.negotiated_cipher_suite().expect("established").suite().into(),
+        group: state.negotiated_key_exchange_group().map(|group| group.name().into()),
+        resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
+    }
 }

@@ -6,9 +6,10 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, CommonState, ServerConfig};
 
 use super::super::Connection;
+use crate::setup::Negotiated;
 use crate::wire::Wire;
 
 /// Longer than what a record, or a flight's piece of a handshake, has around it.
@@ -30,7 +31,7 @@ trait Unbuffered: Send {
 
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
 
-    fn is_handshaking(&self) -> bool;
+    fn state(&self) -> &CommonState;
 }
 
 impl Unbuffered for UnbufferedClientConnection {
@@ -40,8 +41,8 @@ impl Unbuffered for UnbufferedClientConnection {
         self.process_tls_records(input)
     }
 
-    fn is_handshaking(&self) -> bool {
-        (**self).is_handshaking()
+    fn state(&self) -> &CommonState {
+        self
     }
 }
 
@@ -52,8 +53,8 @@ impl Unbuffered for UnbufferedServerConnection {
         self.process_tls_records(input)
     }
 
-    fn is_handshaking(&self) -> bool {
-        (**self).is_handshaking()
+    fn state(&self) -> &CommonState {
+        self
     }
 }
 
@@ -88,8 +89,12 @@ impl<C: Unbuffered> Connection for Side<C> {
             }
         }
         input.drain(..taken);
-        self.is_established |= !self.connection.is_handshaking();
+        self.is_established |= !self.connection.state().is_handshaking();
         self.is_established
+    }
+
+    fn negotiated(&self) -> Negotiated {
+        super::negotiated(self.connection.state())
     }
 
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {

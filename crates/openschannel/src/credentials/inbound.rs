@@ -70,6 +70,11 @@ impl InboundCredentials {
         &self.inner.policy.groups
     }
 
+    /// Whether chains that were found valid are remembered for some minutes.
+    pub fn remembers_chains(&self) -> bool {
+        self.inner.settings.chain_memory.is_some()
+    }
+
     /// The server's certificates, in the order in which they are tried.
     pub fn identities(&self) -> &[Identity] {
         &self.inner.identities

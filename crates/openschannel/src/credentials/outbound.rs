@@ -71,6 +71,11 @@ impl OutboundCredentials {
         &self.inner.policy.groups
     }
 
+    /// Whether chains that were found valid are remembered for some minutes.
+    pub fn remembers_chains(&self) -> bool {
+        self.inner.settings.chain_memory.is_some()
+    }
+
     /// The client certificate.
     pub fn identity(&self) -> Option<&Identity> {
         self.inner.identity.as_ref()
