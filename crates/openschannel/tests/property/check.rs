@@ -302,7 +302,6 @@ impl Checked {
         }
     }
 
-    /// Takes the context apart and puts it together again.
     /// Changes nothing that can be seen.
     pub(crate) fn park(&mut self) {
         let before = self.seen.clone();
@@ -313,6 +312,7 @@ impl Checked {
         assert_eq!(before, self.seen);
     }
 
+    /// Takes the context apart and puts it together again.
     pub(crate) fn split_and_join(&mut self) {
         let before = self.seen.clone();
         match self.context.take().unwrap().split() {
