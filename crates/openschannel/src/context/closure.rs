@@ -128,13 +128,17 @@ impl Shared {
         self.has(LOCAL_CLOSED)
     }
 
-    pub(super) fn close_local(&self) {
-        self.set(LOCAL_CLOSED);
+    /// The own close or a fatal alert was produced; `is_close_notify` if it was one, which the caller has been given.
+    pub(super) fn close_local(&self, is_close_notify: bool) {
+        let bits = LOCAL_CLOSED | if is_close_notify { CLOSE_SENT } else { 0 };
+        let before = self.bits.fetch_or(bits, Ordering::AcqRel);
         // Nothing is sent behind the own close (RFC 8446 section 6.1), a KeyUpdate's answer neither.
-        self.clear(REPLY_DUE);
+        if before & REPLY_DUE != 0 {
+            self.clear(REPLY_DUE);
+        }
     }
 
-    /// The close_notify was produced and given out, possibly before there were keys.
+    /// The close_notify was given out before there were keys, and the handshake went on.
     pub(super) fn note_close_sent(&self) {
         self.set(CLOSE_SENT);
     }

@@ -4,7 +4,7 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use crate::alert::{Alert, AlertVersion, LocalFailure, ReceivedAlert, received};
-use crate::attributes::{Attributes, Protocol};
+use crate::attributes::Attributes;
 use crate::credentials::PostHandshake;
 use crate::handshake::{HandedOverDirection, KeySource, MAX_WARNING_ALERTS, Messages, Tickets};
 use crate::record::{ContentType, Framing, FramingError, OpenFailure, Opened, Opener, TAG_LEN, frame};
@@ -390,10 +390,7 @@ impl ReceiveHalf {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
         }
         let Some(alert) = Alert::parse(content) else { return Err(self.fail(LocalFailure::DecodeError)) };
-        let version = match self.attributes().protocol() {
-            Protocol::Tls12 => AlertVersion::Tls12,
-            Protocol::Tls13 => AlertVersion::Tls13,
-        };
+        let version = if self.is_tls13() { AlertVersion::Tls13 } else { AlertVersion::Tls12 };
         match received(alert, version) {
             ReceivedAlert::Closed => {
                 self.end(ReadEnd::Clean);

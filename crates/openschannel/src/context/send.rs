@@ -319,7 +319,7 @@ impl SendHalf {
         if !may_tell {
             return Vec::new();
         }
-        self.shared().close_local();
+        self.shared().close_local(false);
         seal_alert(&mut self.0.sealer, Alert::fatal(description)).unwrap_or_default()
     }
 
@@ -396,11 +396,10 @@ impl SendHalf {
         let sealed = StoredAlert::seal(&mut self.0.sealer, alert)?;
         output.put(sealed.record())?;
         if alert.is_close_notify() {
-            self.shared().note_close_sent();
-            self.shared().close_local();
+            self.shared().close_local(true);
             self.0.later = Later::Ended(sealed);
         } else if alert.level == AlertLevel::FATAL {
-            self.shared().close_local();
+            self.shared().close_local(false);
             self.shared().fail();
         }
         Ok(())
@@ -419,7 +418,7 @@ impl SendHalf {
         let has_ended = matches!(self.0.later, Later::Ended(_));
         if let Some(description) = self.shared().take_owed_alert().filter(|_| !has_ended) {
             let sealed = StoredAlert::seal(&mut self.0.sealer, Alert::fatal(description))?;
-            self.shared().close_local();
+            self.shared().close_local(false);
             self.0.later = Later::Ended(sealed);
         }
         match &self.0.later {
