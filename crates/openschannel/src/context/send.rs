@@ -241,7 +241,7 @@ impl SendHalf {
 
     /// Drops all but the raw keys, for a connection that will be idle: an AEAD context takes ten times as much memory. The next record
     /// makes it anew, which costs about as much as sealing a short record, and is faster than fetching it from memory once there are some
-    /// ten thousand. Nothing else changes.
+    /// thousands. Nothing else changes.
     ///
     /// A new half is parked until its first record. Without a call, halves stay unparked behind a record as long as the process
     /// has few of them.

@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 
 use super::{Bytes, KeyMaterial, MAX_KEY_LEN, Protection, WrongKeyLength};
 
-/// From so many contexts on none is kept any more: about where fetching one from memory costs more than making it anew
+/// From so many contexts on none is kept any more: a little below where fetching one from memory costs as much as making it anew
 /// (docs/performance.md). Two belong to a connection that talks both ways.
-const MANY: usize = 20_000;
+const MANY: usize = 8_000;
 
 /// Contexts kept in this process.
 ///
