@@ -8,8 +8,8 @@ use openschannel_bench::suites::{self, Plan, Progress, Suite};
 
 const ONE_ROUND: Plan = Plan { rounds: Some(1), quick: true, seed: 1 };
 
-/// Suites that need more than this process; their own tests run them.
-const ELSEWHERE: [&str; 2] = ["stream", "serve"];
+/// Suites that need more than this process, or all of it; their own tests run them.
+const ELSEWHERE: [&str; 3] = ["stream", "serve", "memory"];
 
 #[derive(Default)]
 struct Steps(usize);

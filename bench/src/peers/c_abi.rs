@@ -4,6 +4,7 @@
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
+use std::any::Any;
 use std::sync::{Arc, LazyLock};
 
 use openschannel_ffi::types::{
@@ -357,6 +358,10 @@ impl Connection for Side {
         let (status, _) = self.token_call(&mut [], &mut token, SUPPLIED);
         assert_eq!(status, OK, "a close_notify");
         output.extend_from_slice(&room[..token.len as usize]);
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

@@ -5,8 +5,14 @@
 
 pub mod bare;
 pub mod c_abi;
+#[cfg(feature = "gnutls")]
+pub mod gnutls;
+#[cfg(feature = "openssl")]
+pub mod openssl;
 pub mod rust_api;
 pub mod rustls;
+
+use std::any::Any;
 
 use crate::setup::{Negotiated, Setup};
 use crate::wire::Wire;
@@ -15,6 +21,10 @@ use crate::wire::Wire;
 pub const RUST_API: &str = "OpenSchannel";
 /// The same with header, data and trailer in three places.
 pub const RUST_API_SCATTERED: &str = "OpenSchannel, scattered";
+/// The same without a memory for valid chains.
+pub const RUST_API_VERIFYING: &str = "OpenSchannel, chains verified anew";
+/// The same behind `park()`.
+pub const RUST_API_PARKED: &str = "OpenSchannel, parked";
 /// This provider's name in tables, where it is called through the C ABI.
 pub const C_ABI: &str = "OpenSchannel, C ABI";
 /// rustls with its own buffers.
@@ -23,6 +33,8 @@ pub const RUSTLS_BUFFERED: &str = "rustls, buffered";
 pub const RUSTLS_UNBUFFERED: &str = "rustls, unbuffered";
 /// OpenSSL in tables.
 pub const OPENSSL: &str = "OpenSSL";
+/// OpenSSL with SSL_MODE_RELEASE_BUFFERS: only where memory matters.
+pub const OPENSSL_RELEASE_BUFFERS: &str = "OpenSSL, RELEASE_BUFFERS";
 /// GnuTLS in tables.
 pub const GNUTLS: &str = "GnuTLS";
 /// BoringSSL in tables.
@@ -36,6 +48,10 @@ pub fn libraries() -> Vec<Box<dyn Library>> {
         Box::new(c_abi::CAbi),
         Box::new(rustls::Rustls::Buffered),
         Box::new(rustls::Rustls::Unbuffered),
+        #[cfg(feature = "openssl")]
+        Box::new(openssl::OpenSsl { release_buffers: false }),
+        #[cfg(feature = "gnutls")]
+        Box::new(gnutls::GnuTls),
     ]
 }
 
@@ -89,6 +105,14 @@ pub trait Connection: Send {
 
     /// Takes the peer's close_notify off `input`; whether it was one.
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool;
+
+    /// Drops what can be made anew, for a connection that has nothing to do; whether it can.
+    fn park(&mut self) -> bool {
+        false
+    }
+
+    /// What a caller has to hold of an established connection, without what is this program's own: for weighing it.
+    fn held(self: Box<Self>) -> Box<dyn Any + Send>;
 
     /// The two directions for two threads, of an established connection that can be used by two at once.
     fn split(self: Box<Self>) -> Option<Halves> {

@@ -8,29 +8,38 @@ use openschannel::status::{ErrorStatus, SuccessStatus};
 use openschannel::{
     ContextOptions, ControlToken, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer, TokenOutcome,
 };
+use std::any::Any;
 
 use super::{
-    Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, Receiving, Sending, establish,
+    Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, RUST_API_VERIFYING, Receiving,
+    Sending, establish,
 };
 use crate::setup::{Group, NAME, Negotiated, Setup, Version, certificates};
-use crate::wire::Wire;
+use crate::wire::{Slot, Wire};
 
 /// EncryptMessage on one buffer, with room for the trailer behind the data.
 #[derive(Clone, Copy, Debug)]
 pub struct RustApi {
     scattered: bool,
+    remembers_chains: bool,
 }
 
 impl RustApi {
     /// One buffer for header, data and trailer: `SendHalf::encrypt_contiguous`.
-    pub const CONTIGUOUS: Self = Self { scattered: false };
+    pub const CONTIGUOUS: Self = Self { scattered: false, remembers_chains: true };
     /// Three that do not adjoin: `SecurityContext::encrypt_message`.
-    pub const SCATTERED: Self = Self { scattered: true };
+    pub const SCATTERED: Self = Self { scattered: true, remembers_chains: true };
+    /// Every chain is verified, whether it was found valid before or not.
+    pub const VERIFYING: Self = Self { scattered: false, remembers_chains: false };
 }
 
 impl Library for RustApi {
     fn name(&self) -> &'static str {
-        if self.scattered { RUST_API_SCATTERED } else { RUST_API }
+        match (self.scattered, self.remembers_chains) {
+            (true, _) => RUST_API_SCATTERED,
+            (false, true) => RUST_API,
+            (false, false) => RUST_API_VERIFYING,
+        }
     }
 
     fn version(&self) -> String {
@@ -51,6 +60,7 @@ impl Library for RustApi {
         };
         let outbound = OutboundCredentials::builder()
             .trust(Trust::Roots(vec![certificates.root_der.clone()]))
+            .remember_chains(self.remembers_chains)
             .cipher_suites(&suite)
             .groups(groups)
             .resumption(setup.resumed);
@@ -89,7 +99,6 @@ impl Endpoints for Configured {
 }
 
 /// Before the first token call there is no context yet.
-#[expect(clippy::large_enum_variant, reason = "an indirection would be the benchmark's own, and count")]
 enum State {
     Client(OutboundCredentials),
     Server(InboundCredentials),
@@ -105,9 +114,9 @@ struct Side {
 /// Three buffers that lie apart.
 #[derive(Default)]
 struct Scattered {
-    header: Vec<u8>,
-    data: Vec<u8>,
-    trailer: Vec<u8>,
+    header: Slot,
+    data: Slot,
+    trailer: Slot,
 }
 
 impl Side {
@@ -206,10 +215,10 @@ impl Connection for Side {
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
         let sizes = self.context().attributes().expect("established").stream_sizes();
         if let Some(scattered) = &mut self.scattered {
-            scattered.header.resize(sizes.header, 0);
-            scattered.data.clear();
-            scattered.data.extend_from_slice(plaintext);
-            scattered.trailer.resize(sizes.trailer, 0);
+            scattered.header.set_len(sizes.header);
+            scattered.data.set_len(plaintext.len());
+            scattered.data.copy_from_slice(plaintext);
+            scattered.trailer.set_len(sizes.trailer);
         } else {
             wire.lay_out(sizes.header, plaintext, sizes.trailer, count);
         }
@@ -253,10 +262,22 @@ impl Connection for Side {
         output.extend_from_slice(token.as_bytes());
     }
 
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        match self.state {
+            State::Begun(context) => Box::new(context),
+            _ => panic!("not begun"),
+        }
+    }
+
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {
         let message = self.context().decrypt_message(input).expect("opened");
         input.drain(..message.extra.start);
         message.status == SuccessStatus::ContextExpired
+    }
+
+    fn park(&mut self) -> bool {
+        self.context().park();
+        true
     }
 
     fn split(self: Box<Self>) -> Option<Halves> {

@@ -73,10 +73,10 @@ impl Suite for Duplex {
     }
 
     fn method(&self) -> &'static str {
-        "One thread seals a batch while another opens one, AES-128-GCM, on one context whose halves they hold, or on two contexts; both \
-         begin at the same moment, and the time is that from there to the end of the later one, for one record each way. *One thread* \
-         does the same work in turn: half its speed is what two processors could save. Through the C ABI both threads use the same \
-         handle."
+        "One thread seals a batch while another opens one, AES-128-GCM, on one context whose halves they hold, or on two \
+         contexts; both begin at the same moment, and the time is that from there to the end of the later one, for one record \
+         each way. *One thread* does the same work in turn: half its speed is what two processors could save. Through the C ABI \
+         both threads use the same handle."
     }
 
     fn goals(&self) -> Vec<Goal> {

@@ -1,5 +1,6 @@
 //! Through `writer`, `write_tls`, `read_tls` and `reader`.
 
+use std::any::Any;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ struct Side<C>(C);
 
 impl<C, D> Connection for Side<C>
 where
-    C: DerefMut<Target = ConnectionCommon<D>> + Send,
+    C: DerefMut<Target = ConnectionCommon<D>> + Send + 'static,
     D: SideData,
 {
     fn step(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> bool {
@@ -82,6 +83,10 @@ where
         while self.0.wants_write() {
             self.0.write_tls(output).expect("written");
         }
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

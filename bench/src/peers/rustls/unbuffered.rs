@@ -1,5 +1,6 @@
 //! Through `process_tls_records`, with the caller's buffers.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
@@ -63,7 +64,7 @@ struct Side<C> {
     is_established: bool,
 }
 
-impl<C: Unbuffered> Connection for Side<C> {
+impl<C: Unbuffered + 'static> Connection for Side<C> {
     fn step(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> bool {
         let mut taken = 0;
         loop {
@@ -142,6 +143,10 @@ impl<C: Unbuffered> Connection for Side<C> {
         let Ok(ConnectionState::WriteTraffic(mut traffic)) = state else { panic!("not ready to send") };
         let len = traffic.queue_close_notify(&mut room).expect("sealed");
         output.extend_from_slice(&room[..len]);
+    }
+
+    fn held(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {

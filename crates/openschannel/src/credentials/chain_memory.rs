@@ -285,6 +285,7 @@ mod tests {
             about(&[b"abc"], None, b""),
             about(&[b"abc", b""], None, b""),
             about(&[b"bc"], None, b"a"),
+            about(&[b"b", b"c"], None, b"a"),
             about(&[b"bc"], Some("a"), b""),
             about(&[b"c"], Some("a"), b"b"),
             about(&[b"abc"], Some(""), b""),

@@ -249,6 +249,10 @@ impl InboundBuilder {
         config.alpn_protocols.clone_from(&settings.alpn);
         config.session_storage = Arc::<EngineServerSessions>::clone(&sessions);
         let mut tickets = None;
+        if !rules.enabled {
+            // The engine would make each before it asks whether there is a place for it.
+            config.send_tls13_tickets = 0;
+        }
         if self.tickets && rules.enabled {
             let inner = Ticketer::new().map_err(|error| engine_refuses(&error))?;
             let engine = Arc::new(EngineTickets::new(inner, rules));

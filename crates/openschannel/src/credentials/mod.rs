@@ -33,6 +33,7 @@ mod sessions;
 mod settings;
 mod signing;
 pub(crate) mod slot;
+mod tapped;
 mod ticket_keys;
 mod verify;
 pub(crate) mod x509;
@@ -58,6 +59,8 @@ pub use server_sessions::{MemoryServerSessions, ServerSessionStore};
 pub use sessions::{ClientSession, ClientSessionStore, MemoryClientSessions};
 pub(crate) use settings::alpn_list;
 pub use signing::{KeyAlgorithm, PrivateKey, SignatureScheme};
+#[cfg(test)]
+pub(crate) use tapped::protection;
 pub use ticket_keys::TicketKey;
 pub use verify::{PeerChain, PeerRole, PeerVerifier, Rejection, Trust, Validation, VerifyFlags};
 pub use x509::CertificateSummary;

@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::SignatureScheme;
+use super::tapped::tapped;
 use crate::status::{Error, ErrorStatus};
 
 bitflags::bitflags! {
@@ -236,7 +237,7 @@ impl Policy {
         }
         cipher_suites.retain(|suite| protocols.contains(suite.protocol()));
         let provider = CryptoProvider {
-            cipher_suites: cipher_suites.iter().map(|suite| watched(suite.engine())).collect(),
+            cipher_suites: cipher_suites.iter().map(|&suite| watched(tapped(suite))).collect(),
             kx_groups: groups.iter().map(|group| group.engine()).collect(),
             ..aws_lc_rs::default_provider()
         };

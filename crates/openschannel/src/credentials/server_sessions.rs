@@ -170,7 +170,9 @@ impl SessionRules {
             return None;
         }
         let mut fresh = [0; TICKET_MARK_LEN];
-        self.provider.secure_random.fill(&mut fresh).ok()?;
+        if slot::current(|slot| slot.session.mark.is_none()).unwrap_or(true) {
+            self.provider.secure_random.fill(&mut fresh).ok()?;
+        }
         let now = self.clock.now();
         slot::current(|slot| {
             let since = *slot.session.since.get_or_insert(now);

@@ -14,6 +14,8 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::{ClientAuth, Rejection};
+use crate::handshake::message_type::{ENCRYPTED_EXTENSIONS, FINISHED};
+use crate::record::{KeyMaterial, Protection};
 use crate::status::Error;
 
 /// What the engine's callbacks read and write while one context's handshake runs on this thread.
@@ -158,14 +160,20 @@ pub(crate) enum ClientIdentity {
     Validated,
 }
 
-/// From rustls' key log: the raw material of the exporter, and of records the engine cannot make.
+/// Of TLS 1.2 (RFC 5246 section 7.4.9).
+const VERIFY_DATA_LEN: usize = 12;
+
+/// From rustls' key log, the raw material of exporters and of later keys; from its cipher suites, the keys themselves.
 #[derive(Default)]
 pub(crate) struct Secrets {
     pub(crate) client_random: [u8; 32],
+    pub(crate) keys: EngineKeys,
+    /// TLS 1.2: verify_data of the connection's first Finished, whoever sent it: `tls-unique` (RFC 5929 section 3).
+    pub(crate) first_verify_data: Option<[u8; VERIFY_DATA_LEN]>,
+    /// TLS 1.3 server: its EncryptedExtensions message.
+    pub(crate) encrypted_extensions: Vec<u8>,
     /// TLS 1.2.
     pub(crate) master: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) client_handshake: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) server_handshake: Option<Zeroizing<Vec<u8>>>,
     pub(crate) client_traffic: Option<Zeroizing<Vec<u8>>>,
     pub(crate) server_traffic: Option<Zeroizing<Vec<u8>>>,
     pub(crate) exporter: Option<Zeroizing<Vec<u8>>>,
@@ -176,8 +184,6 @@ impl Secrets {
     pub(super) fn keep(&mut self, label: &str, client_random: &[u8], secret: &[u8]) {
         let place = match label {
             "CLIENT_RANDOM" => &mut self.master,
-            "CLIENT_HANDSHAKE_TRAFFIC_SECRET" => &mut self.client_handshake,
-            "SERVER_HANDSHAKE_TRAFFIC_SECRET" => &mut self.server_handshake,
             "CLIENT_TRAFFIC_SECRET_0" => &mut self.client_traffic,
             "SERVER_TRAFFIC_SECRET_0" => &mut self.server_traffic,
             "EXPORTER_SECRET" => &mut self.exporter,
@@ -190,46 +196,115 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// A handshake record that the engine makes under keys, before it is sealed.
+    pub(super) fn note_sent(&mut self, content: &[u8], protection: Protection) {
+        match content {
+            _ if !protection.is_tls13() => self.note_finished(content),
+            // A TLS 1.3 server's first message under keys.
+            [ENCRYPTED_EXTENSIONS, a, b, c, ..] if self.encrypted_extensions.is_empty() => {
+                let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+                self.encrypted_extensions = content.get(4..4 + len).unwrap_or_default().to_vec();
+            }
+            _ => {}
+        }
+    }
+
+    /// A handshake record that the engine has opened.
+    pub(super) fn note_received(&mut self, content: &[u8], protection: Protection) {
+        if !protection.is_tls13() {
+            self.note_finished(content);
+        }
+    }
+
+    fn note_finished(&mut self, content: &[u8]) {
+        if let [FINISHED, 0, 0, 12, verify_data @ ..] = content {
+            self.first_verify_data = self.first_verify_data.or_else(|| verify_data.try_into().ok());
+        }
+    }
+}
+
+/// The keys of both directions, as the engine uses them.
+#[derive(Default)]
+pub(crate) struct EngineKeys {
+    pub(crate) write: DirectionKeys,
+    pub(crate) read: DirectionKeys,
+}
+
+/// The keys of one direction.
+#[derive(Default)]
+pub(crate) struct DirectionKeys {
+    /// The latest; at the end those of the connection's data.
+    pub(crate) current: Option<KeyMaterial>,
+    /// TLS 1.3: the ones before, those of the handshake at the end.
+    pub(crate) former: Option<KeyMaterial>,
+    /// How many records the engine has made or opened under the latest.
+    pub(crate) records: u64,
+}
+
+impl DirectionKeys {
+    /// The engine changes to this key, or will with the next ChangeCipherSpec.
+    pub(super) fn change(&mut self, key: KeyMaterial) {
+        self.records = 0;
+        self.former = self.current.replace(key);
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets")
             .field("tls12", &self.master.is_some())
-            .field("handshake", &self.client_handshake.is_some())
             .field("traffic", &self.client_traffic.is_some())
             .finish_non_exhaustive()
     }
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<ConnectionSlot>> = const { RefCell::new(None) };
+/// The slot of the handshake that runs on this thread; an empty one while none does.
+struct Current {
+    slot: Box<ConnectionSlot>,
+    runs: bool,
 }
 
-/// Runs `work` with `slot` in the thread-local; moved back afterwards, on unwind too.
+thread_local! {
+    static CURRENT: RefCell<Current> = RefCell::new(Current { slot: Box::default(), runs: false });
+}
+
+/// Runs `work` with `slot` in the thread-local; back in its place afterwards, on unwind too. It is the boxes that change places, as this
+/// happens for every record.
 ///
 /// May be nested: a verifier that opens a TLS connection of its own does so.
-pub(crate) fn with_slot<R>(slot: &mut ConnectionSlot, work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_slot<R>(slot: &mut Box<ConnectionSlot>, work: impl FnOnce() -> R) -> R {
     struct Installed<'a> {
-        slot: &'a mut ConnectionSlot,
-        outer: Option<ConnectionSlot>,
+        slot: &'a mut Box<ConnectionSlot>,
+        outer_runs: bool,
     }
     impl Drop for Installed<'_> {
         fn drop(&mut self) {
-            let outer = self.outer.take();
-            if let Some(used) = CURRENT.with(|current| current.replace(outer)) {
-                *self.slot = used;
-            }
+            exchange(self.slot, self.outer_runs);
         }
     }
-    let outer = CURRENT.with(|current| current.replace(Some(mem::take(slot))));
-    let _installed = Installed { slot, outer };
+    let outer_runs = exchange(slot, true);
+    let _installed = Installed { slot, outer_runs };
     work()
+}
+
+/// Whether one ran before.
+fn exchange(slot: &mut Box<ConnectionSlot>, runs: bool) -> bool {
+    CURRENT.with_borrow_mut(|current| {
+        mem::swap(&mut current.slot, slot);
+        mem::replace(&mut current.runs, runs)
+    })
 }
 
 /// Gives `access` the slot of the running handshake; `None` when none runs on this thread.
 ///
 /// `access` must not call out to code of the user's: the slot is borrowed meanwhile.
 pub(super) fn current<R>(access: impl FnOnce(&mut ConnectionSlot) -> R) -> Option<R> {
-    CURRENT.try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(access)).ok().flatten()
+    let access = |current: &RefCell<Current>| {
+        let mut current = current.try_borrow_mut().ok()?;
+        current.runs.then(|| access(&mut current.slot))
+    };
+    CURRENT.try_with(access).ok().flatten()
 }
 
 #[cfg(test)]
@@ -240,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_slot_is_there_inside_and_nowhere_else() {
-        let mut slot = ConnectionSlot { no_certificate: true, ..ConnectionSlot::default() };
+        let mut slot = Box::new(ConnectionSlot { no_certificate: true, ..ConnectionSlot::default() });
         assert!(current(|_| ()).is_none());
         let seen = with_slot(&mut slot, || {
             current(|slot| slot.server_name = Some("a.example".into()));
@@ -253,7 +328,7 @@ mod tests {
 
     #[test]
     fn nested_slots_do_not_mix() {
-        let (mut outer, mut inner) = (ConnectionSlot::default(), ConnectionSlot::default());
+        let (mut outer, mut inner) = (Box::<ConnectionSlot>::default(), Box::<ConnectionSlot>::default());
         with_slot(&mut outer, || {
             with_slot(&mut inner, || current(|slot| slot.issuers.push(vec![1])));
             current(|slot| assert!(slot.issuers.is_empty()));
@@ -264,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_panic_gives_the_slot_back() {
-        let mut slot = ConnectionSlot::default();
+        let mut slot = Box::<ConnectionSlot>::default();
         let work = || {
             current(|slot| slot.peer_chain.push(vec![7]));
             panic!("a callback failed");

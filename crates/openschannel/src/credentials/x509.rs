@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
-use x509_parser::certificate::X509Certificate;
+use x509_parser::asn1_rs::{Any, Class, FromDer};
+use x509_parser::certificate::{Validity, X509Certificate};
 #[cfg(any(test, feature = "system-trust"))]
 use x509_parser::extensions::GeneralName;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
@@ -11,8 +12,15 @@ use x509_parser::time::ASN1Time;
 
 /// First and last moment of validity.
 pub(crate) fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
-    let certificate = parse(der)?;
-    let validity = certificate.validity();
+    // What lies in front is skipped, what lies behind is not looked at: a handshake asks for nothing else.
+    let (_, certificate) = Any::from_der(der).ok()?;
+    let (_, to_be_signed) = Any::from_der(certificate.data).ok()?;
+    let (after, first) = Any::from_der(to_be_signed.data).ok()?;
+    let has_version = first.header.class() == Class::ContextSpecific;
+    let (after_serial, _) = if has_version { Any::from_der(after).ok()? } else { (after, first) };
+    let (after_signature, _) = Any::from_der(after_serial).ok()?;
+    let (after_issuer, _) = Any::from_der(after_signature).ok()?;
+    let (_, validity) = Validity::from_der(after_issuer).ok()?;
     Some((system_time(validity.not_before)?, system_time(validity.not_after)?))
 }
 

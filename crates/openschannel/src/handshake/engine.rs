@@ -4,11 +4,10 @@
 //! place and looked at again. Feeding one record at a time leaves what follows the handshake to the caller.
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::kernel::KernelConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{CommonState, ExtractedSecrets};
+use rustls::{CommonState, ProtocolVersion};
 
 use super::Tickets;
 use crate::credentials::slot::{ConnectionSlot, with_slot};
@@ -39,7 +38,7 @@ impl Engine {
         credentials: &OutboundCredentials,
         server_name: ServerName<'static>,
         alpn: Vec<Vec<u8>>,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
     ) -> Result<Self, rustls::Error> {
         let connection = with_slot(slot, || {
             UnbufferedClientConnection::new_with_alpn(credentials.client_config().clone(), server_name, alpn)
@@ -50,7 +49,7 @@ impl Engine {
     pub(super) fn server(
         credentials: &InboundCredentials,
         alpn: Option<&[Vec<u8>]>,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
     ) -> Result<Self, rustls::Error> {
         let connection =
             with_slot(slot, || UnbufferedServerConnection::new(credentials.server_config(alpn)))?;
@@ -61,7 +60,7 @@ impl Engine {
     pub(super) fn feed(
         &mut self,
         record: &[u8],
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
         output: &mut Vec<u8>,
     ) -> Result<Progress, rustls::Error> {
         self.held.extend_from_slice(record);
@@ -71,7 +70,7 @@ impl Engine {
     /// Runs rustls until it wants more input, is finished, or fails.
     pub(super) fn drive(
         &mut self,
-        slot: &mut ConnectionSlot,
+        slot: &mut Box<ConnectionSlot>,
         output: &mut Vec<u8>,
     ) -> Result<Progress, rustls::Error> {
         let Self { connection, held } = self;
@@ -96,7 +95,7 @@ impl Engine {
 
     /// Behind a failure: what rustls still wants to say, its alert last. It has to see the held bytes again, and must not be run
     /// beyond its own output, or it fails on them a second time.
-    pub(super) fn drain_failed(&mut self, slot: &mut ConnectionSlot, output: &mut Vec<u8>) {
+    pub(super) fn drain_failed(&mut self, slot: &mut Box<ConnectionSlot>, output: &mut Vec<u8>) {
         let Self { connection, held } = self;
         with_slot(slot, || {
             while common(connection).wants_write() {
@@ -116,22 +115,15 @@ impl Engine {
         common(&self.connection)
     }
 
-    /// The traffic keys, and what a client keeps for session tickets.
-    pub(super) fn into_secrets(
-        self,
-        slot: &ConnectionSlot,
-    ) -> Result<(ExtractedSecrets, Option<Tickets>), rustls::Error> {
-        match self.connection {
-            Connection::Client(client) => {
-                let (secrets, kernel) = client.dangerous_into_kernel_connection()?;
-                Ok((secrets, slot.for_tickets().map(|slot| Tickets::new(kernel, slot))))
+    /// What a TLS 1.3 client keeps for session tickets, if it wants any.
+    pub(super) fn into_tickets(self, slot: &ConnectionSlot) -> Result<Option<Tickets>, rustls::Error> {
+        let is_tls13 = self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        match (self.connection, slot.for_tickets()) {
+            (Connection::Client(client), Some(slot)) if is_tls13 => {
+                let (_, kernel) = client.dangerous_into_kernel_connection()?;
+                Ok(Some(Tickets::new(kernel, slot)))
             }
-            Connection::Server(server) => {
-                let (secrets, kernel) = server.dangerous_into_kernel_connection()?;
-                // A server's remainder knows nothing that the traffic secrets do not say.
-                drop::<KernelConnection<_>>(kernel);
-                Ok((secrets, None))
-            }
+            _ => Ok(None),
         }
     }
 }

@@ -4,12 +4,12 @@ use rustls::{HandshakeKind, SupportedCipherSuite};
 use zeroize::Zeroizing;
 
 use super::engine::Engine;
-use super::key_schedule::{Randoms, extracted};
+use super::key_schedule::Randoms;
 use super::tickets::{Resumption, Tickets};
 use super::watch::Watch;
 use crate::attributes::{Agreed, Attributes, Chain, Protocol};
 use crate::context::Role;
-use crate::credentials::slot::ConnectionSlot;
+use crate::credentials::slot::{ConnectionSlot, DirectionKeys, EngineKeys};
 use crate::credentials::{CipherSuite, NamedGroup, PostHandshake};
 use crate::record::KeyMaterial;
 
@@ -59,7 +59,7 @@ impl core::fmt::Debug for Secret {
 pub(super) fn hand_over(
     role: Role,
     engine: Engine,
-    mut slot: ConnectionSlot,
+    mut slot: Box<ConnectionSlot>,
     watch: &Watch,
     resumption: Resumption,
     post_handshake: PostHandshake,
@@ -69,7 +69,7 @@ pub(super) fn hand_over(
     let tls13 = matches!(suite, SupportedCipherSuite::Tls13(_));
     let hello = watch.server_hello()?;
     let resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
-    let unique = if tls13 { None } else { watch.first_verify_data(&slot.secrets, suite) };
+    let unique = slot.secrets.first_verify_data;
     let randoms = (!tls13).then(|| both_randoms(&slot.secrets.client_random, &hello.random));
     let wants_tickets = tls13 && !slot.sessions_disabled && resumption.keeps_sessions();
     let agreed = Agreed {
@@ -93,7 +93,7 @@ pub(super) fn hand_over(
             |request| request.authorities.as_slice().into(),
         ),
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
-        extensions: watch.negotiated_extensions().into(),
+        extensions: watch.negotiated_extensions(&slot.secrets).into(),
         validation: slot.validation.clone().or_else(|| (resumed && slot.session.validated).then_some(Ok(()))),
         resumption,
     };
@@ -106,7 +106,7 @@ pub(super) fn hand_over(
     if !reconnects {
         attributes.forget_session();
     }
-    let (keys, tickets) = engine.into_secrets(&slot).ok()?;
+    let tickets = engine.into_tickets(&slot).ok()?;
     let secrets = &mut slot.secrets;
     let exporter_secret = if tls13 { secrets.exporter.take()? } else { secrets.master.take()? };
     let (mut send_source, mut receive_source) =
@@ -114,13 +114,14 @@ pub(super) fn hand_over(
     if role == Role::Server {
         core::mem::swap(&mut send_source, &mut receive_source);
     }
-    let direction = |(seq, keys): &(u64, _), source: Option<Zeroizing<Vec<u8>>>| {
+    let direction = |keys: DirectionKeys, source: Option<Zeroizing<Vec<u8>>>| {
         let source = if tls13 { Some(Secret(source?)) } else { None };
-        Some(Direction { keys: extracted(tls13, keys).ok()?, seq: *seq, source })
+        Some(Direction { keys: keys.current?, seq: keys.records, source })
     };
+    let EngineKeys { write, read } = core::mem::take(&mut secrets.keys);
     Some(HandedOver {
-        send: direction(&keys.tx, send_source)?,
-        receive: direction(&keys.rx, receive_source)?,
+        send: direction(write, send_source)?,
+        receive: direction(read, receive_source)?,
         tickets: tickets.filter(|_| wants_tickets),
         reconnects,
         attributes,

@@ -5,7 +5,7 @@ use core::fmt;
 
 use aws_lc_rs::hmac;
 use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
-use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
+use rustls::{SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
 use crate::credentials::CipherSuite;
@@ -232,69 +232,6 @@ impl fmt::Debug for ExporterSecret {
     }
 }
 
-/// The keys the engine hands over when the handshake is finished.
-pub(super) fn extracted(
-    tls13: bool,
-    secrets: &ConnectionTrafficSecrets,
-) -> Result<KeyMaterial, WrongKeyLength> {
-    let (protection, key, iv) = match (secrets, tls13) {
-        (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, true) => (Protection::Tls13Aes128Gcm, key, iv),
-        (ConnectionTrafficSecrets::Aes128Gcm { key, iv }, false) => (Protection::Tls12Aes128Gcm, key, iv),
-        (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, true) => (Protection::Tls13Aes256Gcm, key, iv),
-        (ConnectionTrafficSecrets::Aes256Gcm { key, iv }, false) => (Protection::Tls12Aes256Gcm, key, iv),
-        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, true) => {
-            (Protection::Tls13ChaCha20Poly1305, key, iv)
-        }
-        (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, false) => {
-            (Protection::Tls12ChaCha20Poly1305, key, iv)
-        }
-        _ => return Err(WrongKeyLength),
-    };
-    KeyMaterial::new(protection, key.as_ref(), iv.as_ref().try_into().map_err(|_| WrongKeyLength)?)
-}
-
-/// The write keys of a TLS 1.2 connection, each with the explicit nonce base the engine uses for its own records.
-pub(super) struct Tls12Keys {
-    pub(super) client: KeyMaterial,
-    pub(super) server: KeyMaterial,
-}
-
-/// Expands the master secret as the engine does (RFC 5246 section 6.3): keys, IVs, and behind them eight bytes that AES-GCM takes
-/// as the base of its explicit nonces.
-pub(super) fn tls12_keys(
-    suite: &'static Tls12CipherSuite,
-    master: &[u8],
-    client_random: &[u8; 32],
-    server_random: &[u8; 32],
-) -> Result<Tls12Keys, WrongKeyLength> {
-    let protection = tls12_protection(suite).ok_or(WrongKeyLength)?;
-    let gcm = protection != Protection::Tls12ChaCha20Poly1305;
-    let (key_len, iv_len, extra) = (protection.key_len(), if gcm { 4 } else { 12 }, if gcm { 8 } else { 0 });
-    let mut block = Zeroizing::new(vec![0; 2 * key_len + 2 * iv_len + extra]);
-    suite.prf_provider.for_secret(
-        &mut block,
-        master,
-        b"key expansion",
-        &[server_random.as_slice(), client_random].concat(),
-    );
-    // `block` was made as long as these parts together.
-    let (client_key, rest) = block.split_at(key_len);
-    let (server_key, rest) = rest.split_at(key_len);
-    let (client_iv, rest) = rest.split_at(iv_len);
-    let (server_iv, extra) = rest.split_at(iv_len);
-    let whole_iv = |front: &[u8]| -> Result<Zeroizing<[u8; 12]>, WrongKeyLength> {
-        let mut iv = Zeroizing::new([0; 12]);
-        let (to_front, to_extra) = iv.split_at_mut_checked(front.len()).ok_or(WrongKeyLength)?;
-        to_front.copy_from_slice(front);
-        to_extra.copy_from_slice(extra.get(..to_extra.len()).ok_or(WrongKeyLength)?);
-        Ok(iv)
-    };
-    Ok(Tls12Keys {
-        client: KeyMaterial::new(protection, client_key, &*whole_iv(client_iv)?)?,
-        server: KeyMaterial::new(protection, server_key, &*whole_iv(server_iv)?)?,
-    })
-}
-
 /// HKDF-Expand-Label (RFC 8446 section 7.1).
 fn expand_label(
     expander: &dyn HkdfExpander,
@@ -331,15 +268,6 @@ fn tls13_protection(suite: &'static Tls13CipherSuite) -> Option<Protection> {
     }
 }
 
-fn tls12_protection(suite: &'static Tls12CipherSuite) -> Option<Protection> {
-    match u16::from(SupportedCipherSuite::Tls12(suite).suite()) {
-        0xc02b | 0xc02f => Some(Protection::Tls12Aes128Gcm),
-        0xc02c | 0xc030 => Some(Protection::Tls12Aes256Gcm),
-        0xcca8 | 0xcca9 => Some(Protection::Tls12ChaCha20Poly1305),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rustls::crypto::aws_lc_rs::cipher_suite;
@@ -350,6 +278,7 @@ mod tests {
     #[test]
     fn limits_are_the_engines() {
         for suite in CipherSuite::ALL {
+            let protection_of_suite = crate::credentials::protection(*suite);
             let (protection, limit) = match suite.engine() {
                 SupportedCipherSuite::Tls13(suite) => {
                     let protection = tls13_protection(suite).unwrap();
@@ -357,7 +286,7 @@ mod tests {
                     (protection, suite.common.confidentiality_limit)
                 }
                 SupportedCipherSuite::Tls12(suite) => {
-                    (tls12_protection(suite).unwrap(), suite.common.confidentiality_limit)
+                    (protection_of_suite, suite.common.confidentiality_limit)
                 }
             };
             assert_eq!(protection.confidentiality_limit(), limit, "{suite}");

@@ -45,6 +45,18 @@ impl Messages {
         self.buffer.extend_from_slice(fragment);
     }
 
+    /// Splits a whole message off the front of a content, if nothing of one waits here: type and body. It stays where it is.
+    pub(crate) fn split_off<'a>(&self, content: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+        let &[message_type, a, b, c, ..] = *content else { return None };
+        let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        if len > MAX_MESSAGE || !self.is_aligned() {
+            return None;
+        }
+        let (message, rest) = content.split_at_checked(MESSAGE_HEADER_LEN + len)?;
+        *content = rest;
+        Some((message_type, message.get(MESSAGE_HEADER_LEN..)?))
+    }
+
     /// Takes the next whole message out; [`None`] when more content is needed.
     pub(crate) fn take(&mut self) -> Result<Option<Message>, MessageTooLong> {
         let &[message_type, a, b, c, ..] = self.buffer.as_slice() else { return Ok(None) };
@@ -91,12 +103,11 @@ impl<'a> Fields<'a> {
         Some(Self(self.take(len)?))
     }
 
-    fn u16s(mut self) -> Vec<u16> {
-        let mut numbers = Vec::new();
-        while let Some(&[high, low]) = self.take(2) {
-            numbers.push(u16::from_be_bytes([high, low]));
-        }
-        numbers
+    fn u16s(mut self) -> impl Iterator<Item = u16> {
+        core::iter::from_fn(move || {
+            let &[high, low] = self.take(2)? else { return None };
+            Some(u16::from_be_bytes([high, low]))
+        })
     }
 
     fn extension_kinds(self) -> Vec<u16> {
@@ -170,7 +181,7 @@ pub(crate) fn client_hello_fallback(body: &[u8]) -> Option<(bool, usize)> {
     let legacy_version = fields.number(2)?;
     fields.take(32)?;
     fields.vector(1)?;
-    let suites = fields.vector(2)?.u16s();
+    let is_signalled = fields.vector(2)?.u16s().any(|suite| suite == FALLBACK_SCSV);
     fields.vector(1)?;
     let offered = fields
         .vector(2)
@@ -181,10 +192,9 @@ pub(crate) fn client_hello_fallback(body: &[u8]) -> Option<(bool, usize)> {
         .map(|versions| versions.u16s());
     // GREASE values (RFC 8701) are no versions.
     let is_version = |version: &usize| (0x0300..=TLS1_3).contains(version);
-    let highest = offered.map_or(Some(legacy_version), |versions| {
-        versions.into_iter().map(usize::from).filter(is_version).max()
-    })?;
-    Some((suites.contains(&FALLBACK_SCSV), highest))
+    let highest = offered
+        .map_or(Some(legacy_version), |versions| versions.map(usize::from).filter(is_version).max())?;
+    Some((is_signalled, highest))
 }
 
 /// What a server says about the client certificate it asks for.
@@ -200,7 +210,7 @@ impl CertificateRequest {
     pub(crate) fn parse_tls12(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body);
         fields.vector(1)?;
-        let signature_schemes = fields.vector(2)?.u16s();
+        let signature_schemes = fields.vector(2)?.u16s().collect();
         Some(Self { authorities: names(fields.vector(2)?), signature_schemes })
     }
 
@@ -211,7 +221,9 @@ impl CertificateRequest {
         let mut request = Self::default();
         for (kind, mut value) in fields.vector(2)?.extensions() {
             match kind {
-                EXTENSION_SIGNATURE_ALGORITHMS => request.signature_schemes = value.vector(2)?.u16s(),
+                EXTENSION_SIGNATURE_ALGORITHMS => {
+                    request.signature_schemes = value.vector(2)?.u16s().collect();
+                }
                 EXTENSION_CERTIFICATE_AUTHORITIES => request.authorities = names(value.vector(2)?),
                 _ => {}
             }
@@ -243,6 +255,22 @@ mod tests {
             assert_eq!(found, [(4, vec![7, 8]), (24, vec![1]), (0, vec![])], "step {step}");
             assert!(messages.is_aligned());
         }
+    }
+
+    #[test]
+    fn whole_messages_are_split_off_unless_a_piece_waits() {
+        let stream = [&[4u8, 0, 0, 2, 7, 8][..], &[24, 0, 0, 1]].concat();
+        let mut content = stream.as_slice();
+        let mut messages = Messages::default();
+        assert_eq!(messages.split_off(&mut content), Some((4, &[7, 8][..])));
+        assert_eq!(messages.split_off(&mut content), None, "a byte is missing");
+        assert_eq!(content, [24, 0, 0, 1]);
+        let mut long = &[&[4u8, 1, 0, 0][..], &[0; MAX_MESSAGE + 1]].concat()[..];
+        assert_eq!(messages.split_off(&mut long), None, "too long");
+        messages.push(content);
+        let mut content = stream.as_slice();
+        assert_eq!(messages.split_off(&mut content), None, "its front waits");
+        assert_eq!(content, stream);
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(crate) use tickets::{Resumption, Tickets};
 
 use std::net::Ipv4Addr;
 
+use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
-use rustls::{ProtocolVersion, SupportedCipherSuite};
 
 use crate::alert::{
     Alert, AlertDescription, AlertLevel, AlertVersion, LocalFailure, ReceivedAlert, received,
@@ -57,7 +57,7 @@ pub(crate) const MAX_WARNING_ALERTS: u32 = 4;
 pub(crate) struct Handshake {
     role: Role,
     engine: Engine,
-    slot: ConnectionSlot,
+    slot: Box<ConnectionSlot>,
     watch: Watch,
     resumption: Resumption,
     /// Written by the engine, and not yet given out.
@@ -125,12 +125,12 @@ impl Handshake {
         // The session store knows the target as the engine spells it.
         let remembered = server_name.to_str().into_owned();
         let client_key = credentials.certified_key();
-        let mut slot = ConnectionSlot {
+        let mut slot = Box::new(ConnectionSlot {
             manual_validation: options.manual_validation,
             deferred_validation: options.deferred_validation,
             no_target: target.is_none(),
             ..ConnectionSlot::default()
-        };
+        });
         let certificate_question = if client_key.is_some() || options.use_supplied_credentials {
             CertificateQuestion::Settled
         } else {
@@ -150,12 +150,12 @@ impl Handshake {
     /// A server's, before the first token.
     pub(crate) fn server(credentials: &InboundCredentials, options: &ContextOptions) -> Result<Self, Error> {
         check_alpn(options)?;
-        let mut slot = ConnectionSlot {
+        let mut slot = Box::new(ConnectionSlot {
             manual_validation: options.manual_validation,
             deferred_validation: options.deferred_validation,
             client_auth: options.client_auth,
             ..ConnectionSlot::default()
-        };
+        });
         let engine =
             Engine::server(credentials, options.alpn.as_deref(), &mut slot).map_err(failure::local)?;
         let watch = Watch::new(Role::Server, highest_version(credentials.protocols()));
@@ -166,7 +166,7 @@ impl Handshake {
     fn new(
         role: Role,
         engine: Engine,
-        slot: ConnectionSlot,
+        slot: Box<ConnectionSlot>,
         watch: Watch,
         resumption: Resumption,
         certificate_question: CertificateQuestion,
@@ -220,8 +220,7 @@ impl Handshake {
             let record = rest.get(..len).unwrap_or_default();
             let mut is_warning = false;
             if !shown {
-                let suite = self.suite();
-                match self.watch.incoming(content_type, record, &self.slot.secrets, suite) {
+                match self.watch.incoming(content_type, record, &self.slot.secrets) {
                     Seen::Handshake => self.heard = true,
                     Seen::CertificateRequest if self.certificate_question == CertificateQuestion::Pending => {
                         self.certificate_question = CertificateQuestion::Asked;
@@ -257,9 +256,7 @@ impl Handshake {
             self.taken = 0;
             let written = self.output.len();
             let fed = self.engine.feed(record, &mut self.slot, &mut self.output);
-            let suite = self.suite();
-            let records = self.output.get(written..).unwrap_or_default();
-            self.watch.outgoing(records, &self.slot.secrets, suite);
+            self.watch.outgoing(self.output.get(written..).unwrap_or_default());
             match fed {
                 Ok(Progress::WantsMore) if is_warning => {}
                 Ok(Progress::WantsMore) => self.warnings = 0,
@@ -294,8 +291,8 @@ impl Handshake {
 
     /// The keys an alert has to be sealed with now; [`None`] while this side writes in plaintext.
     pub(crate) fn write_keys(&self) -> Result<Option<Box<Sealer>>, Error> {
-        let keys = self.watch.write_keys(&self.slot.secrets, self.suite()).map_err(|_| internal())?;
-        keys.map(|(material, seq)| Sealer::new(&material, seq)).transpose().map_err(|_| internal())
+        let keys = self.watch.write_keys(&self.slot.secrets);
+        keys.map(|(material, seq)| Sealer::new(material, seq)).transpose().map_err(|_| internal())
     }
 
     /// An alert in a plaintext record: with the version the ClientHello went out with until the ServerHello is there (section 4.3).
@@ -329,14 +326,9 @@ impl Handshake {
         self.certificate_question == CertificateQuestion::Asked
     }
 
-    fn suite(&self) -> Option<SupportedCipherSuite> {
-        self.engine.state().negotiated_cipher_suite()
-    }
-
     fn drive(&mut self) -> Result<Progress, rustls::Error> {
         let progress = self.engine.drive(&mut self.slot, &mut self.output)?;
-        let suite = self.suite();
-        self.watch.outgoing(&self.output, &self.slot.secrets, suite);
+        self.watch.outgoing(&self.output);
         Ok(progress)
     }
 
@@ -411,8 +403,7 @@ impl Handshake {
         let before = token.len();
         self.engine.drain_failed(&mut self.slot, &mut token);
         let (handshake, last) = last_record(token.get(before..).unwrap_or_default());
-        let suite = self.suite();
-        self.watch.outgoing(handshake, &self.slot.secrets, suite);
+        self.watch.outgoing(handshake);
         let told = self.read_own_alert(last);
         let last_len = last.len();
         let failure = match self.slot.key_error.take() {
@@ -425,6 +416,7 @@ impl Handshake {
             None => failure::translate(error, self.slot.rejection.as_ref(), told),
         };
         if let Some(told) = told {
+            let suite = self.engine.state().negotiated_cipher_suite();
             // The engine seals it as it sealed its Finished, and the peer has changed keys there.
             if let Some(material) = self.watch.keys_behind_own_finished(&self.slot.secrets, suite)
                 && let Ok(mut sealer) = Sealer::new(&material, 0)
@@ -436,7 +428,7 @@ impl Handshake {
             return failure.with_alert(told).with_alert_record(token);
         }
         // There are failures the engine has no alert for; the peer is told all the same (section 5.2).
-        self.watch.outgoing(last, &self.slot.secrets, suite);
+        self.watch.outgoing(last);
         let alert = failure.alert().unwrap_or(Alert::fatal(AlertDescription::INTERNAL_ERROR));
         if let Ok(record) = self.alert_record(alert) {
             token.extend(record);
@@ -446,12 +438,12 @@ impl Handshake {
 
     /// What the engine's last record says, if it is an alert.
     fn read_own_alert(&self, last: &[u8]) -> Option<Alert> {
-        match self.watch.write_keys(&self.slot.secrets, self.suite()).ok()? {
+        match self.watch.write_keys(&self.slot.secrets) {
             None if last.first() == Some(&ContentType::ALERT.0) => Alert::parse(last.get(HEADER_LEN..)?),
             None => None,
             Some((material, seq)) => {
                 let mut copy = last.to_vec();
-                let opened = Opener::new(&material, seq).ok()?.open(&mut copy).ok()?;
+                let opened = Opener::new(material, seq).ok()?.open(&mut copy).ok()?;
                 Alert::parse(copy.get(opened.content)?).filter(|_| opened.content_type == ContentType::ALERT)
             }
         }

@@ -34,7 +34,7 @@ impl Tickets {
     pub(crate) fn store(&mut self, body: &[u8]) -> Result<(), Error> {
         let Kept { kernel, slot, taken, .. } = &mut *self.0;
         *taken = true;
-        let mut slot = slot.slot();
+        let mut slot = Box::new(slot.slot());
         // A lifetime of zero asks for the ticket to be dropped at once. The engine takes it for one without an end, as in TLS 1.2.
         slot.sessions_disabled |= body.starts_with(&[0; 4]);
         with_slot(&mut slot, || kernel.handle_new_session_ticket(body))

@@ -3,7 +3,7 @@
 
 use rustls::SupportedCipherSuite;
 
-use super::key_schedule::{Tls12Keys, TrafficSecret, tls12_keys};
+use super::key_schedule::TrafficSecret;
 use super::messages::{
     CertificateRequest, Messages, ServerHello, TLS1_3, client_hello_fallback, encrypted_extensions,
     message_type,
@@ -12,7 +12,7 @@ use crate::alert::Alert;
 use crate::context::Role;
 use crate::credentials::slot::Secrets;
 use crate::record::{
-    ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, WrongKeyLength, frame,
+    ContentType, Framing, HEADER_LEN, KeyMaterial, MAX_FRAGMENT_BEFORE_VERSION, Opener, frame,
 };
 
 /// What one incoming record is, as far as the handshake's keys can tell.
@@ -34,13 +34,6 @@ pub(super) enum Seen {
     Downgrade,
 }
 
-/// Which side of the connection wrote a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
-    Own,
-    Peer,
-}
-
 /// Whether the server's request for a client certificate has passed by.
 #[derive(Debug)]
 enum Request {
@@ -58,7 +51,7 @@ pub(super) struct Watch {
     /// Own handshake messages, until the ServerHello is found in them (server).
     from_own: Messages,
     server_hello: Option<ServerHello>,
-    /// TLS 1.3: the rest of the server's answer to the client's extensions.
+    /// TLS 1.3 client: the rest of the server's answer to its extensions.
     encrypted_extensions: Vec<u16>,
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
@@ -69,15 +62,8 @@ pub(super) struct Watch {
     own_changed_cipher: bool,
     /// Own records under keys: in TLS 1.2 those since the own ChangeCipherSpec, in TLS 1.3 those of the handshake.
     sealed_by_engine: u64,
-    /// TLS 1.2: the first Finished record of either side, as it was on the wire, and its sequence number (RFC 5929 section 3).
-    first_finished: Option<(Writer, Vec<u8>, u64)>,
     highest_version: usize,
 }
-
-/// Finished of TLS 1.2 is 12 bytes of verify_data behind a 4-byte header; the largest protected form is AES-GCM's, 45 bytes.
-const MAX_FINISHED_RECORD: usize = 64;
-
-const VERIFY_DATA_LEN: usize = 12;
 
 impl Watch {
     /// `highest_version` is the highest protocol version this side accepts, as the wire has it.
@@ -94,34 +80,25 @@ impl Watch {
             peer_changed_cipher: false,
             own_changed_cipher: false,
             sealed_by_engine: 0,
-            first_finished: None,
             highest_version,
         }
     }
 
     /// Looks at a record of the peer's that is about to be fed. Each record is to be shown once.
-    pub(super) fn incoming(
-        &mut self,
-        content_type: ContentType,
-        record: &[u8],
-        secrets: &Secrets,
-        suite: Option<SupportedCipherSuite>,
-    ) -> Seen {
+    pub(super) fn incoming(&mut self, content_type: ContentType, record: &[u8], secrets: &Secrets) -> Seen {
         let fragment = record.get(HEADER_LEN..).unwrap_or_default();
         match content_type {
             ContentType::CHANGE_CIPHER_SPEC => {
                 self.peer_changed_cipher = true;
                 Seen::Handshake
             }
-            ContentType::APPLICATION_DATA => self.peek(record, secrets, suite),
-            ContentType::ALERT if self.peer_protects() => self.peek(record, secrets, suite),
+            ContentType::APPLICATION_DATA => self.peek(record, secrets),
+            ContentType::ALERT if self.peer_protects() => self.peek(record, secrets),
             // Once the peer has shown that it has the keys, an alert without them is somebody else's; the engine refuses it.
             ContentType::ALERT if self.opened > 0 => Seen::Handshake,
             ContentType::ALERT => seen_alert(fragment, false),
-            _ if self.peer_protects() => {
-                self.keep_first_finished(Writer::Peer, record, self.opened);
-                self.peek(record, secrets, suite)
-            }
+            _ if self.peer_protects() && self.is_certainly_finished(record, secrets) => Seen::Handshake,
+            _ if self.peer_protects() => self.peek(record, secrets),
             // Nor does a message in the clear count then, not even as a question to the caller.
             ContentType::HANDSHAKE if self.is_behind_tls13_hello() => Seen::Handshake,
             _ => self.handshake_content(fragment),
@@ -129,12 +106,7 @@ impl Watch {
     }
 
     /// Looks at what the engine has written.
-    pub(super) fn outgoing(
-        &mut self,
-        mut records: &[u8],
-        secrets: &Secrets,
-        suite: Option<SupportedCipherSuite>,
-    ) {
+    pub(super) fn outgoing(&mut self, mut records: &[u8]) {
         while let Ok(Framing::Complete { content_type, len }) = frame(records, MAX_FRAGMENT_BEFORE_VERSION) {
             // `frame` says that `len` bytes are there.
             let (record, rest) = records.split_at(len);
@@ -142,16 +114,14 @@ impl Watch {
             let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
             if content_type == ContentType::CHANGE_CIPHER_SPEC {
                 self.own_changed_cipher = true;
-            } else if self.own_changed_cipher && !is_tls13 {
-                self.keep_first_finished(Writer::Own, record, self.sealed_by_engine);
-                self.sealed_by_engine += 1;
-            } else if content_type == ContentType::APPLICATION_DATA {
-                if self.role == Role::Server && self.sealed_by_engine == 0 {
-                    self.read_own_extensions(record, secrets, suite);
-                }
+            } else if self.own_changed_cipher && !is_tls13 || content_type == ContentType::APPLICATION_DATA {
                 self.sealed_by_engine += 1;
             } else if self.role == Role::Server && content_type == ContentType::HANDSHAKE {
-                self.from_own.push(record.get(HEADER_LEN..).unwrap_or_default());
+                let mut content = record.get(HEADER_LEN..).unwrap_or_default();
+                while let Some((kind, body)) = self.from_own.split_off(&mut content) {
+                    self.note_server_hello(kind, body);
+                }
+                self.from_own.push(content);
                 while let Ok(Some(message)) = self.from_own.take() {
                     self.note_server_hello(message.message_type, &message.body);
                 }
@@ -164,9 +134,9 @@ impl Watch {
     }
 
     /// The extensions the server answered: those both sides use.
-    pub(super) fn negotiated_extensions(&self) -> Vec<u16> {
+    pub(super) fn negotiated_extensions(&self, secrets: &Secrets) -> Vec<u16> {
         let hello = self.server_hello.as_ref().map(|hello| hello.extensions.as_slice()).unwrap_or_default();
-        [hello, &self.encrypted_extensions].concat()
+        [hello, &self.encrypted_extensions, &encrypted_extensions(&secrets.encrypted_extensions)].concat()
     }
 
     pub(super) fn certificate_request(&self) -> Option<&CertificateRequest> {
@@ -177,28 +147,16 @@ impl Watch {
     }
 
     /// The keys this side writes with now, and the sequence number that follows the engine's last; [`None`] in plaintext.
-    pub(super) fn write_keys(
-        &self,
-        secrets: &Secrets,
-        suite: Option<SupportedCipherSuite>,
-    ) -> Result<Option<(KeyMaterial, u64)>, WrongKeyLength> {
-        match suite {
-            Some(SupportedCipherSuite::Tls13(suite)) => {
-                // A server changes to its traffic key behind its own Finished and writes nothing under it before the client's.
-                let (secret, seq) = match (self.role, &secrets.server_traffic) {
-                    (Role::Server, Some(traffic)) => (Some(traffic), 0),
-                    (Role::Server, None) => (secrets.server_handshake.as_ref(), self.sealed_by_engine),
-                    (Role::Client, _) => (secrets.client_handshake.as_ref(), self.sealed_by_engine),
-                };
-                let Some(secret) = secret else { return Ok(None) };
-                let material = TrafficSecret::new(suite, secret).ok_or(WrongKeyLength)?.key_material()?;
-                Ok(Some((material, seq)))
+    pub(super) fn write_keys<'a>(&self, secrets: &'a Secrets) -> Option<(&'a KeyMaterial, u64)> {
+        let keys = &secrets.keys.write;
+        let latest = keys.current.as_ref()?;
+        match (self.role, &keys.former) {
+            _ if !latest.protection.is_tls13() => {
+                self.own_changed_cipher.then_some((latest, self.sealed_by_engine))
             }
-            Some(SupportedCipherSuite::Tls12(_)) if self.own_changed_cipher => {
-                let material = self.tls12_material(Writer::Own, secrets, suite).ok_or(WrongKeyLength)?;
-                Ok(Some((material, self.sealed_by_engine)))
-            }
-            _ => Ok(None),
+            // A server changes to its traffic key behind its own Finished and writes nothing under it before the client's.
+            (Role::Server, Some(_)) => Some((latest, 0)),
+            (_, handshake) => Some((handshake.as_ref().unwrap_or(latest), self.sealed_by_engine)),
         }
     }
 
@@ -215,21 +173,6 @@ impl Watch {
         TrafficSecret::new(suite, secrets.client_traffic.as_ref()?)?.key_material().ok()
     }
 
-    /// TLS 1.2: verify_data of the connection's first Finished, `tls-unique` (RFC 5929 section 3).
-    pub(super) fn first_verify_data(
-        &self,
-        secrets: &Secrets,
-        suite: SupportedCipherSuite,
-    ) -> Option<[u8; 12]> {
-        let (writer, record, seq) = self.first_finished.as_ref()?;
-        let material = self.tls12_material(*writer, secrets, Some(suite))?;
-        let mut record = record.clone();
-        let opened = Opener::new(&material, *seq).ok()?.open(&mut record).ok()?;
-        let message = record.get(opened.content)?;
-        let verify_data = message.get(message.len().checked_sub(VERIFY_DATA_LEN)?..)?;
-        (message.first() == Some(&message_type::FINISHED)).then(|| verify_data.try_into().ok())?
-    }
-
     /// Whether the peer's next handshake or alert record is protected by TLS 1.2 keys.
     fn peer_protects(&self) -> bool {
         self.peer_changed_cipher && self.server_hello.as_ref().is_some_and(|hello| !hello.is_tls13)
@@ -240,11 +183,19 @@ impl Watch {
         self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13 && !hello.is_retry())
     }
 
+    /// A handshake record under TLS 1.2 keys that is not empty: it is Finished, or the engine refuses it. There is nothing to be learnt from
+    /// opening it twice.
+    fn is_certainly_finished(&self, record: &[u8], secrets: &Secrets) -> bool {
+        let overhead = secrets.keys.read.current.as_ref().map(|key| key.protection.overhead());
+        self.opener.is_none() && overhead.is_some_and(|overhead| record.len() > overhead)
+    }
+
     /// Opens a copy of a protected record. What does not open is left to the engine, which knows what may be skipped.
-    fn peek(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Seen {
+    fn peek(&mut self, record: &[u8], secrets: &Secrets) -> Seen {
         if self.opener.is_none() {
-            self.opener =
-                self.read_material(secrets, suite).and_then(|material| Opener::new(&material, 0).ok());
+            let keys = &secrets.keys.read;
+            // In TLS 1.2 the engine may have opened some already.
+            self.opener = keys.current.as_ref().and_then(|key| Opener::new(key, keys.records).ok());
         }
         let Some(opener) = &mut self.opener else { return Seen::Handshake };
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
@@ -263,70 +214,55 @@ impl Watch {
         if matches!(self.request, Request::Never | Request::Seen(_)) && self.server_hello.is_some() {
             return Seen::Handshake;
         }
-        self.from_peer.push(content);
+        let mut content = content;
         let mut seen = Seen::Handshake;
+        while let Some((kind, body)) = self.from_peer.split_off(&mut content) {
+            self.message(kind, body, &mut seen);
+        }
+        self.from_peer.push(content);
         // A message that is too long is the engine's to refuse.
         while let Ok(Some(message)) = self.from_peer.take() {
-            match (self.role, message.message_type) {
-                (Role::Server, message_type::CLIENT_HELLO) => {
-                    let fallback = client_hello_fallback(&message.body);
-                    if fallback
-                        .is_some_and(|(signalled, highest)| signalled && highest < self.highest_version)
-                    {
-                        seen = Seen::Fallback;
-                    }
-                }
-                (Role::Client, message_type::SERVER_HELLO) => {
-                    self.note_server_hello(message.message_type, &message.body);
-                    if self.highest_version >= TLS1_3
-                        && self.server_hello.as_ref().is_some_and(ServerHello::is_downgrade)
-                    {
-                        seen = Seen::Downgrade;
-                    }
-                }
-                (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
-                    self.encrypted_extensions = encrypted_extensions(&message.body);
-                }
-                (Role::Client, message_type::CERTIFICATE_REQUEST) => {
-                    let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
-                    let request = if is_tls13 {
-                        CertificateRequest::parse_tls13(&message.body)
-                    } else {
-                        CertificateRequest::parse_tls12(&message.body)
-                    };
-                    // A request that cannot be read is the engine's to refuse.
-                    if let Some(request) = request {
-                        self.request = Request::Seen(request);
-                        seen = Seen::CertificateRequest;
-                    }
-                }
-                (Role::Client, kind)
-                    if matches!(self.request, Request::Open) && self.is_past_request(kind) =>
-                {
-                    self.request = Request::Never;
-                }
-                _ => {}
-            }
+            self.message(message.message_type, &message.body, &mut seen);
         }
         seen
     }
 
-    /// A TLS 1.3 server's first sealed record begins with its EncryptedExtensions.
-    fn read_own_extensions(&mut self, record: &[u8], secrets: &Secrets, suite: Option<SupportedCipherSuite>) {
-        let (Some(SupportedCipherSuite::Tls13(suite)), Some(secret)) = (suite, &secrets.server_handshake)
-        else {
-            return;
-        };
-        let material = TrafficSecret::new(suite, secret).and_then(|secret| secret.key_material().ok());
-        let Some(mut opener) = material.and_then(|material| Opener::new(&material, 0).ok()) else { return };
-        let mut copy = zeroize::Zeroizing::new(record.to_vec());
-        let Ok(opened) = opener.open(&mut copy) else { return };
-        let mut messages = Messages::default();
-        messages.push(copy.get(opened.content).unwrap_or_default());
-        if let Ok(Some(first)) = messages.take()
-            && first.message_type == message_type::ENCRYPTED_EXTENSIONS
-        {
-            self.encrypted_extensions = encrypted_extensions(&first.body);
+    fn message(&mut self, kind: u8, body: &[u8], seen: &mut Seen) {
+        match (self.role, kind) {
+            (Role::Server, message_type::CLIENT_HELLO) => {
+                let fallback = client_hello_fallback(body);
+                if fallback.is_some_and(|(signalled, highest)| signalled && highest < self.highest_version) {
+                    *seen = Seen::Fallback;
+                }
+            }
+            (Role::Client, message_type::SERVER_HELLO) => {
+                self.note_server_hello(kind, body);
+                if self.highest_version >= TLS1_3
+                    && self.server_hello.as_ref().is_some_and(ServerHello::is_downgrade)
+                {
+                    *seen = Seen::Downgrade;
+                }
+            }
+            (Role::Client, message_type::ENCRYPTED_EXTENSIONS) => {
+                self.encrypted_extensions = encrypted_extensions(body);
+            }
+            (Role::Client, message_type::CERTIFICATE_REQUEST) => {
+                let is_tls13 = self.server_hello.as_ref().is_some_and(|hello| hello.is_tls13);
+                let request = if is_tls13 {
+                    CertificateRequest::parse_tls13(body)
+                } else {
+                    CertificateRequest::parse_tls12(body)
+                };
+                // A request that cannot be read is the engine's to refuse.
+                if let Some(request) = request {
+                    self.request = Request::Seen(request);
+                    *seen = Seen::CertificateRequest;
+                }
+            }
+            (Role::Client, kind) if matches!(self.request, Request::Open) && self.is_past_request(kind) => {
+                self.request = Request::Never;
+            }
+            _ => {}
         }
     }
 
@@ -350,39 +286,6 @@ impl Watch {
         {
             self.server_hello = Some(hello);
         }
-    }
-
-    fn keep_first_finished(&mut self, writer: Writer, record: &[u8], seq: u64) {
-        if self.first_finished.is_none() && record.len() <= MAX_FINISHED_RECORD {
-            self.first_finished = Some((writer, record.to_vec(), seq));
-        }
-    }
-
-    fn read_material(&self, secrets: &Secrets, suite: Option<SupportedCipherSuite>) -> Option<KeyMaterial> {
-        match suite? {
-            SupportedCipherSuite::Tls13(suite) => {
-                let secret = match self.role {
-                    Role::Client => secrets.server_handshake.as_ref()?,
-                    Role::Server => secrets.client_handshake.as_ref()?,
-                };
-                TrafficSecret::new(suite, secret)?.key_material().ok()
-            }
-            SupportedCipherSuite::Tls12(_) => self.tls12_material(Writer::Peer, secrets, suite),
-        }
-    }
-
-    fn tls12_material(
-        &self,
-        writer: Writer,
-        secrets: &Secrets,
-        suite: Option<SupportedCipherSuite>,
-    ) -> Option<KeyMaterial> {
-        let Some(SupportedCipherSuite::Tls12(suite)) = suite else { return None };
-        let server_random = &self.server_hello.as_ref()?.random;
-        let Tls12Keys { client, server } =
-            tls12_keys(suite, secrets.master.as_ref()?, &secrets.client_random, server_random).ok()?;
-        let client_writes = (self.role == Role::Client) == (writer == Writer::Own);
-        Some(if client_writes { client } else { server })
     }
 }
 

@@ -71,6 +71,11 @@ impl Protection {
         if self.is_tls13() { 1 + TAG_LEN } else { TAG_LEN }
     }
 
+    /// Bytes of a record around its content.
+    pub(crate) fn overhead(self) -> usize {
+        self.header_len() + self.trailer_len()
+    }
+
     pub(crate) fn key_len(self) -> usize {
         match self {
             Self::Tls12Aes128Gcm | Self::Tls13Aes128Gcm => 16,

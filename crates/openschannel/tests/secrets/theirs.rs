@@ -49,7 +49,7 @@ const THEIRS: &[Exception] = &[
     Exception {
         form: Form::Raw,
         secrets: TLS12,
-        functions: &["ConnectionSecrets::extract_secrets", "ConnectionSecrets::make_cipher_pair"],
+        functions: &["ConnectionSecrets::make_cipher_pair"],
         why: "rustls derives the key block of TLS 1.2 in a vector",
         always: true,
     },
@@ -78,15 +78,8 @@ const THEIRS: &[Exception] = &[
     Exception {
         form: Form::Raw,
         secrets: ALL,
-        functions: &["rustls::tls13::key_schedule::", "rustls::conn::kernel::KernelConnection<Data>::new"],
-        why: "the ciphers of rustls do not wipe their IV",
-        always: true,
-    },
-    Exception {
-        form: Form::Raw,
-        secrets: ALL,
         functions: &["drop<dyn rustls::crypto::cipher::Message"],
-        why: "the same, for ciphers that go with their connection",
+        why: "the ciphers of rustls do not wipe their IV",
         always: true,
     },
     Exception {
@@ -108,17 +101,17 @@ const THEIRS: &[Exception] = &[
     },
     Exception {
         form: Form::Raw,
-        secrets: IVS,
-        functions: &["drop<openschannel::context::"],
-        why: "the nonce of a key's first record is its IV; it is made on the stack, and gets into the unused part of enums",
+        secrets: TLS12,
+        functions: &["drop<openschannel::context::security_context::Unfinished"],
+        why: "what rustls had on the stack gets into the unused part of the enums of an unfinished handshake",
         always: false,
     },
     Exception {
         form: Form::Raw,
-        secrets: &["CLIENT_EARLY_TRAFFIC_"],
-        functions: &["KeyScheduleHandshake::set_handshake_decrypter"],
-        why: "rustls replaces a cipher for data that is never taken, and does not wipe its IV",
-        always: true,
+        secrets: IVS,
+        functions: &["drop<openschannel::context::"],
+        why: "the nonce of a key's first record is its IV; it is made on the stack, and gets into the unused part of enums",
+        always: false,
     },
     Exception {
         form: Form::Base64,

@@ -6,6 +6,7 @@ mod clocks;
 mod fixtures;
 mod handshakes;
 mod identities;
+mod keys;
 mod negotiation;
 mod paths;
 mod resumption;
@@ -127,9 +128,10 @@ pub(super) fn connect_with(
     client: &OutboundCredentials,
     server: &InboundCredentials,
     name: &str,
-    mut client_slot: ConnectionSlot,
-    mut server_slot: ConnectionSlot,
+    client_slot: ConnectionSlot,
+    server_slot: ConnectionSlot,
 ) -> Outcome {
+    let (mut client_slot, mut server_slot) = (Box::new(client_slot), Box::new(server_slot));
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let config = Arc::clone(client.client_config());
     let mut client = with_slot(&mut client_slot, || ClientConnection::new(config, name)).unwrap();
@@ -162,8 +164,8 @@ pub(super) fn connect_with(
         kind: client.handshake_kind(),
         client: client_result,
         server: server_result,
-        client_slot,
-        server_slot,
+        client_slot: *client_slot,
+        server_slot: *server_slot,
         client_connection: client,
     }
 }

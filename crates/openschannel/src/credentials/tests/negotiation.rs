@@ -273,7 +273,7 @@ fn a_signature_that_was_not_allowed_is_refused() {
         let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(key));
         let config = config.unwrap().with_no_client_auth().with_cert_resolver(resolver);
 
-        let mut slot = slot_of(&client);
+        let mut slot = Box::new(slot_of(&client));
         let name = ServerName::try_from("a.example").unwrap();
         let config_of_client = Arc::clone(client.client_config());
         let mut client = with_slot(&mut slot, || ClientConnection::new(config_of_client, name)).unwrap();

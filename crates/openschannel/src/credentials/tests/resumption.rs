@@ -123,8 +123,9 @@ fn disabled_sessions_are_neither_offered_nor_kept() {
 fn a_context_without_sessions_promises_none() {
     let server = pair(Protocols::TLS1_2, |c| c, |s| s).server;
     let config = server.server_config(None);
-    let promises =
-        |mut slot| with_slot(&mut slot, || (config.ticketer.enabled(), config.session_storage.can_cache()));
+    let promises = |slot| {
+        with_slot(&mut Box::new(slot), || (config.ticketer.enabled(), config.session_storage.can_cache()))
+    };
     assert_eq!(promises(ConnectionSlot::default()), (true, true));
     assert_eq!(
         promises(ConnectionSlot { sessions_disabled: true, ..ConnectionSlot::default() }),
@@ -254,7 +255,7 @@ fn no_ticket_lives_for_longer_than_a_week() {
     );
     pair.server.set_ticket_keys(&[TicketKey::new([1; 16], &[2; 32]).unwrap()]).unwrap();
     let config = pair.server.server_config(None);
-    let promised = with_slot(&mut ConnectionSlot::default(), || config.ticketer.lifetime());
+    let promised = with_slot(&mut Box::default(), || config.ticketer.lifetime());
     assert_eq!(promised, 7 * 24 * 3600);
     pair.resumes();
     let kept = store.take_tls13("a.example").unwrap();
