@@ -13,12 +13,12 @@ pub(super) enum Phase {
     Unfinished(Box<Unfinished>),
 }
 
+/// Each in a block of its own size: in one as large as the other there would lie what the stack held before.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is boxed, and what has failed is about to go")]
 pub(super) enum Unfinished {
-    Handshaking(Handshaking),
+    Handshaking(Box<Handshaking>),
     /// S9 before the handshake was finished.
-    Failed(FailedHandshake),
+    Failed(Box<FailedHandshake>),
 }
 
 /// A borrowed [`Phase`].

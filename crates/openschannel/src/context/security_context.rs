@@ -348,7 +348,7 @@ impl SecurityContext {
 
     fn handshaking(handshake: Handshake, post_handshake: PostHandshake, rekey_after: Option<u64>) -> Self {
         let beginning = Beginning { role: handshake.role(), post_handshake, rekey_after, unsent: None };
-        let unfinished = Unfinished::Handshaking(Handshaking::new(handshake));
+        let unfinished = Unfinished::Handshaking(Box::new(Handshaking::new(handshake)));
         Self { phase: Phase::Unfinished(Box::new(unfinished)), beginning: Some(Box::new(beginning)) }
     }
 
@@ -548,7 +548,7 @@ impl SecurityContext {
     }
 
     /// S1 to S9. Gives the handshake, if that is what it was.
-    fn give_up(&mut self) -> Option<Handshaking> {
+    fn give_up(&mut self) -> Option<Box<Handshaking>> {
         let failed = match self.phase.view() {
             View::Handshaking(handshaking) => FailedHandshake {
                 waiting: Waiting::Nothing,
@@ -567,7 +567,7 @@ impl SecurityContext {
                 issuers: Vec::new(),
             },
         };
-        let failed = Phase::Unfinished(Box::new(Unfinished::Failed(failed)));
+        let failed = Phase::Unfinished(Box::new(Unfinished::Failed(Box::new(failed))));
         match core::mem::replace(&mut self.phase, failed) {
             Phase::Unfinished(before) => match *before {
                 Unfinished::Handshaking(handshaking) => Some(handshaking),
