@@ -43,19 +43,16 @@ pub unsafe extern "system" fn EncryptMessage(
         contexts().sending(handle, |half| {
             let message = message?.ok_or(ErrorStatus::InvalidToken)?;
             let parts = Parts::find(&message)?;
-            if half.is_closed() {
-                parts.empty(&message);
-                return Err(ErrorStatus::ContextExpired);
-            }
             let sealed = match fQOP {
                 // SAFETY: `Parts::find` made sure that no two of the buffers overlap; the rest is the caller's promise.
                 0 => unsafe { parts.encrypt(half, &message) },
+                _ if half.is_closed() => Err(ErrorStatus::ContextExpired),
                 // SAFETY: as above.
                 SECQOP_WRAP_OOB_DATA => unsafe { parts.encrypt_alert(half, &message) },
                 // SECQOP_WRAP_NO_ENCRYPT among them.
                 _ => Err(ErrorStatus::QopNotSupported),
             };
-            // The other thread may have found a failure since, or a handshake message that has to be answered first.
+            // By the own close, a failure, or a handshake message that has to be answered first.
             if sealed == Err(ErrorStatus::ContextExpired) {
                 parts.empty(&message);
             }
@@ -154,14 +151,66 @@ pub unsafe extern "system" fn UnsealMessage(
 
 /// The three buffers of EncryptMessage; no two of them overlap.
 struct Parts {
-    header: (usize, SecBuffer, Memory),
-    data: (usize, SecBuffer, Memory),
-    trailer: (usize, SecBuffer, Memory),
+    header: Part,
+    data: Part,
+    trailer: Part,
+}
+
+/// A buffer that may be written, and its place in the descriptor.
+#[derive(Clone, Copy)]
+struct Part {
+    index: usize,
+    buffer: SecBuffer,
+    memory: Memory,
+}
+
+impl Part {
+    #[inline]
+    fn new(index: usize, buffer: SecBuffer) -> Result<Self, ErrorStatus> {
+        let memory = buffer.memory().filter(|_| buffer.is_writable()).ok_or(ErrorStatus::InvalidToken)?;
+        Ok(Self { index, buffer, memory })
+    }
 }
 
 impl Parts {
     /// Types decide, not positions; a TOKEN before DATA is the header, one behind it the trailer.
+    #[inline]
     fn find(message: &Descriptor) -> Result<Self, ErrorStatus> {
+        let parts = match Self::find_usual(message) {
+            Some(parts) => parts?,
+            None => Self::find_any(message)?,
+        };
+        let Self { header, data, trailer } = &parts;
+        let overlap = header.memory.overlaps(data.memory)
+            || header.memory.overlaps(trailer.memory)
+            || data.memory.overlaps(trailer.memory);
+        if overlap { Err(ErrorStatus::InvalidToken) } else { Ok(parts) }
+    }
+
+    /// As nearly everybody has it: header, data, trailer, and at most one EMPTY behind them.
+    #[inline]
+    fn find_usual(message: &Descriptor) -> Option<Result<Self, ErrorStatus>> {
+        let (header, data, trailer) = (message.get(0)?, message.get(1)?, message.get(2)?);
+        let is_usual = header.kind() == buffer_type::STREAM_HEADER
+            && data.kind() == buffer_type::DATA
+            && trailer.kind() == buffer_type::STREAM_TRAILER
+            && message.get(3).is_none_or(|behind| behind.kind() == buffer_type::EMPTY)
+            && message.count() <= 4;
+        if !is_usual {
+            return None;
+        }
+        let parts = || {
+            Ok(Self {
+                header: Part::new(0, header)?,
+                data: Part::new(1, data)?,
+                trailer: Part::new(2, trailer)?,
+            })
+        };
+        Some(parts())
+    }
+
+    #[cold]
+    fn find_any(message: &Descriptor) -> Result<Self, ErrorStatus> {
         let (mut header, mut data, mut trailer) = (None, None, None);
         for (index, found) in message.iter() {
             let slot = match found.kind() {
@@ -172,45 +221,35 @@ impl Parts {
                 buffer_type::DATA => &mut data,
                 _ => continue,
             };
-            let memory = found.memory().filter(|_| found.is_writable()).ok_or(ErrorStatus::InvalidToken)?;
-            if slot.replace((index, found, memory)).is_some() {
+            if slot.replace(Part::new(index, found)?).is_some() {
                 return Err(ErrorStatus::InvalidToken);
             }
         }
-        let (Some(header), Some(data), Some(trailer)) = (header, data, trailer) else {
-            return Err(ErrorStatus::InvalidToken);
-        };
-        let parts = Self { header, data, trailer };
-        let overlap = parts.header.2.overlaps(parts.data.2)
-            || parts.header.2.overlaps(parts.trailer.2)
-            || parts.data.2.overlaps(parts.trailer.2);
-        if overlap { Err(ErrorStatus::InvalidToken) } else { Ok(parts) }
+        match (header, data, trailer) {
+            (Some(header), Some(data), Some(trailer)) => Ok(Self { header, data, trailer }),
+            _ => Err(ErrorStatus::InvalidToken),
+        }
     }
 
     /// # Safety
     /// The memory of the three buffers is the call's alone.
+    #[inline]
     unsafe fn encrypt(&self, half: &mut SendHalf, message: &Descriptor) -> Result<(), ErrorStatus> {
-        let header_len = half.header_len();
-        let adjoining = (self.header.2.len == header_len)
-            .then(|| self.header.2.joined(self.data.2)?.joined(self.trailer.2))
-            .flatten();
-        let (header, trailer) = if let Some(whole) = adjoining {
-            // SAFETY: the caller's promise, for three pieces that adjoin.
-            let whole = unsafe { whole.as_mut_slice() };
-            let data_len = self.data.2.len;
-            let sent = half.encrypt_contiguous(whole, data_len).map_err(|error| error.status())?;
-            (header_len, sent - header_len - data_len)
+        // SAFETY: the caller's promise; `find` made sure that the three do not overlap.
+        let header = unsafe { self.header.memory.as_mut_slice() };
+        let sealed = if let Some(body) = self.data.memory.joined(self.trailer.memory) {
+            // SAFETY: as above, for two pieces that adjoin.
+            let body = unsafe { body.as_mut_slice() };
+            half.encrypt_adjoining(header, body, self.data.memory.len)
         } else {
-            // SAFETY: the caller's promise; `find` made sure that the three do not overlap.
-            let header = unsafe { self.header.2.as_mut_slice() };
             // SAFETY: as above.
-            let data = unsafe { self.data.2.as_mut_slice() };
+            let data = unsafe { self.data.memory.as_mut_slice() };
             // SAFETY: as above.
-            let trailer = unsafe { self.trailer.2.as_mut_slice() };
-            let sealed = half.encrypt(header, data, trailer).map_err(|error| error.status())?;
-            (sealed.header, sealed.trailer)
-        };
-        self.report(message, header, trailer);
+            let trailer = unsafe { self.trailer.memory.as_mut_slice() };
+            half.encrypt(header, data, trailer)
+        }
+        .map_err(|error| error.status())?;
+        self.report(message, sealed.header, sealed.trailer);
         Ok(())
     }
 
@@ -222,15 +261,15 @@ impl Parts {
         /// The longest alert record: TLS 1.2 with AES-GCM (section 4.3).
         const ROOM: usize = 31;
         // SAFETY: the caller's promise.
-        let data = unsafe { self.data.2.as_mut_slice() };
+        let data = unsafe { self.data.memory.as_mut_slice() };
         let alert = Alert::parse(data).ok_or(ErrorStatus::InvalidToken)?;
         let header_len = half.header_len();
-        if self.header.2.len < header_len {
+        if self.header.memory.len < header_len {
             return Err(ErrorStatus::BufferTooSmall);
         }
         let mut room = [0; ROOM];
         // As much of the scratch record as the caller's buffers can take.
-        let taken = (header_len + data.len()).saturating_add(self.trailer.2.len).min(ROOM);
+        let taken = (header_len + data.len()).saturating_add(self.trailer.memory.len).min(ROOM);
         let mut output = TokenBuffer::supplied(&mut room[..taken]);
         half.encrypt_alert(alert, &mut output).map_err(|error| match error.status() {
             ErrorStatus::InsufficientMemory => ErrorStatus::BufferTooSmall,
@@ -241,10 +280,10 @@ impl Parts {
         let (middle, back) = rest.split_at_checked(data.len()).ok_or(ErrorStatus::InternalError)?;
         data.copy_from_slice(middle);
         // SAFETY: the caller's promise; `find` made sure that the three do not overlap.
-        let header = unsafe { self.header.2.as_mut_slice() };
+        let header = unsafe { self.header.memory.as_mut_slice() };
         header.get_mut(..front.len()).ok_or(ErrorStatus::InternalError)?.copy_from_slice(front);
         // SAFETY: as above.
-        let trailer = unsafe { self.trailer.2.as_mut_slice() };
+        let trailer = unsafe { self.trailer.memory.as_mut_slice() };
         trailer.get_mut(..back.len()).ok_or(ErrorStatus::InternalError)?.copy_from_slice(back);
         self.report(message, front.len(), back.len());
         Ok(())
@@ -252,14 +291,14 @@ impl Parts {
 
     /// Nothing to send. Poco takes SEC_E_CONTEXT_EXPIRED for a success and sends what the lengths say, which would be the plaintext.
     fn empty(&self, message: &Descriptor) {
-        for (index, buffer, _) in [&self.header, &self.data, &self.trailer] {
-            message.set(*index, SecBuffer { len: 0, ..*buffer });
+        for Part { index, buffer, .. } in [self.header, self.data, self.trailer] {
+            message.set(index, SecBuffer { len: 0, ..buffer });
         }
     }
 
     fn report(&self, message: &Descriptor, header: usize, trailer: usize) {
-        message.set(self.header.0, SecBuffer { len: length(header), ..self.header.1 });
-        message.set(self.trailer.0, SecBuffer { len: length(trailer), ..self.trailer.1 });
+        message.set(self.header.index, SecBuffer { len: length(header), ..self.header.buffer });
+        message.set(self.trailer.index, SecBuffer { len: length(trailer), ..self.trailer.buffer });
     }
 }
 
@@ -272,7 +311,26 @@ struct Places {
 }
 
 impl Places {
+    #[inline]
     fn find(message: &Descriptor) -> Result<Self, ErrorStatus> {
+        Self::find_usual(message).map_or_else(|| Self::find_any(message), Ok)
+    }
+
+    /// As nearly everybody has it: DATA, then three EMPTY.
+    #[inline]
+    fn find_usual(message: &Descriptor) -> Option<Self> {
+        let data = message.get(0)?;
+        let is_empty =
+            |index| message.get(index).is_some_and(|buffer: SecBuffer| buffer.kind() == buffer_type::EMPTY);
+        let is_usual = message.count() == 4
+            && data.kind() == buffer_type::DATA
+            && data.is_writable()
+            && (is_empty(1) && is_empty(2) && is_empty(3));
+        is_usual.then_some(Self { data_index: 0, data, first_empty: 1, rewritten: [0, 1, 2, 3] })
+    }
+
+    #[cold]
+    fn find_any(message: &Descriptor) -> Result<Self, ErrorStatus> {
         let (mut data, mut first_empty, mut empty) = (None, None, 0);
         let mut rewritten = [usize::MAX; 4];
         let mut found = 0;

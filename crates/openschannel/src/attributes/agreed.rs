@@ -152,3 +152,41 @@ impl<T> Table<T> {
         made
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn chain(bytes: &[u8]) -> [CertificateDer<'_>; 1] {
+        [CertificateDer::from(bytes)]
+    }
+
+    #[test]
+    fn equal_chains_are_one_and_others_are_not() {
+        let [one, like_it] = [(); 2].map(|()| Chain::shared(&chain(b"some certificate")));
+        assert!(Arc::ptr_eq(&one, &like_it));
+        // The same end, so the same place in the table.
+        let other = Chain::shared(&chain(b"else certificate"));
+        assert_eq!((one.mark(), other.certificates()), (other.mark(), &[b"else certificate".to_vec()][..]));
+        assert!(!Arc::ptr_eq(&one, &other) && *one != *other);
+        let longer = Chain::shared(&[chain(b"some certificate"), chain(b"of an issuer")].concat());
+        assert_eq!(longer.certificates().len(), 2);
+        assert!(Chain::shared(&[]).certificates().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_uses_is_gone_and_what_is_displaced_still_stands() {
+        static TABLE: Table<u32> = Table::new();
+        let share = |value: u32| TABLE.share(7, value, |wanted, known| wanted == known, |value| value);
+        let first = share(0);
+        let gone = Arc::downgrade(&share(1));
+        assert_eq!(gone.upgrade(), None);
+        let many: Vec<_> = (2..20).map(share).collect();
+        assert_eq!((*first, many.iter().map(|value| **value).sum::<u32>()), (0, (2..20).sum()));
+        assert!(Arc::ptr_eq(&share(19), many.last().unwrap()));
+        // Displaced: not found, and made again.
+        assert!(!Arc::ptr_eq(&share(0), &first));
+    }
+}

@@ -112,17 +112,33 @@ impl Shared {
         }
     }
 
+    /// What [`table::encrypt`](super::table::encrypt) says of [`Shared::state`], in one look.
+    #[inline]
+    pub(super) fn may_encrypt(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & (LOCAL_CLOSED | GATED | FAILED) == 0
+    }
+
+    /// Likewise [`table::decrypt`](super::table::decrypt): whether there is nothing in the way of the next record.
+    #[inline]
+    pub(super) fn may_decrypt(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & (PEER_CLOSED | GATED | FAILED) == 0
+    }
+
     pub(super) fn is_local_closed(&self) -> bool {
         self.has(LOCAL_CLOSED)
     }
 
-    pub(super) fn close_local(&self) {
-        self.set(LOCAL_CLOSED);
+    /// The own close or a fatal alert was produced; `is_close_notify` if it was one, which the caller has been given.
+    pub(super) fn close_local(&self, is_close_notify: bool) {
+        let bits = LOCAL_CLOSED | if is_close_notify { CLOSE_SENT } else { 0 };
+        let before = self.bits.fetch_or(bits, Ordering::AcqRel);
         // Nothing is sent behind the own close (RFC 8446 section 6.1), a KeyUpdate's answer neither.
-        self.clear(REPLY_DUE);
+        if before & REPLY_DUE != 0 {
+            self.clear(REPLY_DUE);
+        }
     }
 
-    /// The close_notify was produced and given out, possibly before there were keys.
+    /// The close_notify was given out before there were keys, and the handshake went on.
     pub(super) fn note_close_sent(&self) {
         self.set(CLOSE_SENT);
     }

@@ -7,7 +7,7 @@ use crate::record::Sealer;
 use crate::status::Error;
 
 use super::closure::ReadEnd;
-use super::send::StoredAlert;
+use super::stored_alert::StoredAlert;
 use super::table::{self, Emission, State, Waiting};
 use super::token::TokenBuffer;
 

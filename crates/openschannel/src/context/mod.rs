@@ -2,17 +2,21 @@
 
 mod closure;
 mod handshaking;
+mod key_update;
+mod phase;
 mod post_handshake;
 mod receive;
 mod security_context;
 mod send;
+mod stored_alert;
 mod table;
 mod token;
 
 pub use closure::{ClosingReport, ReadEnd, TransportEnd};
+pub use key_update::KeyUpdateRequest;
 pub use receive::{Decrypted, ReceiveHalf};
 pub use security_context::SecurityContext;
-pub use send::{Encrypted, KeyUpdateRequest, SendHalf};
+pub use send::{Encrypted, SendHalf};
 pub use token::{ControlToken, TokenBuffer, TokenOutcome};
 
 use crate::credentials::{ClientAuth, PostHandshake};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{ContextOptions, ControlToken, KeyUpdateRequest, TokenBuffer};
 use crate::alert::{Alert, AlertDescription};
 use crate::credentials::{Protocols, observed};
-use crate::record::take_sealed;
+use crate::record::{always_park, take_sealed};
 
 use crate::common::*;
 
@@ -29,7 +29,9 @@ fn first_record(wire: &mut Vec<u8>) -> Vec<u8> {
 fn no_key_and_nonce_are_used_twice() {
     observed::switch_on();
     let mut cases = 0;
-    for version in VERSIONS {
+    let parked_or_not = [false, true].map(|parked| VERSIONS.map(|version| (parked, version)));
+    for (parked, version) in parked_or_not.into_iter().flatten() {
+        always_park(parked);
         for resumed in [false, true] {
             for side in 0..2 {
                 for meddling in MEDDLING {
@@ -50,7 +52,7 @@ fn no_key_and_nonce_are_used_twice() {
                         assert_eq!(
                             distinct.len(),
                             sealed.len(),
-                            "{version:?} resumed {resumed} side {side} {meddling:?} behind record {moment}"
+                            "parked {parked} {version:?} resumed {resumed} side {side} {meddling:?} behind record {moment}"
                         );
                         assert!(version != Protocols::TLS1_3 || !sealed.is_empty());
                         cases += 1;
@@ -59,7 +61,7 @@ fn no_key_and_nonce_are_used_twice() {
             }
         }
     }
-    assert_eq!(cases, 480);
+    assert_eq!(cases, 960);
 }
 
 /// Feeds record by record; behind the `moment`th one the side is meddled with. Then everything goes on as far as it will.

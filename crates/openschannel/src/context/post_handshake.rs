@@ -10,8 +10,9 @@ use crate::record::{ContentType, Framing, frame};
 use crate::status::{Error, ErrorStatus, SuccessStatus};
 use zeroize::Zeroizing;
 
+use super::key_update::{KEY_UPDATE_RECORD_LEN, KeyUpdateRequest};
 use super::receive::{ReceiveHalf, Receiving, framing_failure, open_failure};
-use super::send::{KeyUpdateRequest, SendHalf};
+use super::send::SendHalf;
 use super::table::State;
 use super::token::{TokenBuffer, TokenOutcome};
 
@@ -208,7 +209,7 @@ fn longest_answer(tls13: bool, read_only: bool) -> usize {
     const DECLINING_ALERT_LEN: usize = 31;
     match (read_only, tls13) {
         (true, _) => 0,
-        (false, true) => super::send::KEY_UPDATE_RECORD_LEN,
+        (false, true) => KEY_UPDATE_RECORD_LEN,
         (false, false) => DECLINING_ALERT_LEN,
     }
 }

@@ -4,7 +4,7 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use crate::alert::{Alert, AlertVersion, LocalFailure, ReceivedAlert, received};
-use crate::attributes::{Attributes, Protocol};
+use crate::attributes::Attributes;
 use crate::credentials::PostHandshake;
 use crate::handshake::{HandedOverDirection, KeySource, MAX_WARNING_ALERTS, Messages, Tickets};
 use crate::record::{ContentType, Framing, FramingError, OpenFailure, Opened, Opener, TAG_LEN, frame};
@@ -129,18 +129,10 @@ impl ReceiveHalf {
     ///   breach of the protocol, the status of [`alert::received`](crate::alert::received) for a fatal alert. The buffer may be
     ///   destroyed. After a failure found here [`Error::alert`] is owed to the peer: ApplyControlToken and the token call give its record.
     pub fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
-        if self.shared().is_gated_for_nobody() {
-            self.drop_held_message();
-        }
-        match table::decrypt(self.shared().state()) {
-            Message::Process => {}
-            Message::Succeed(status) => {
-                return Ok(Decrypted { status, header: 0, data: 0..0, trailer: 0..0, extra: 0..0 });
-            }
-            Message::Refuse(status) => {
-                return Err(Error::new(status)
-                    .because("nothing can be received on this connection any more, or not now"));
-            }
+        if !self.shared().may_decrypt()
+            && let Some(ended) = self.ended()?
+        {
+            return Ok(ended);
         }
         if let Some(len) = self.seen_at_front_of(buffer) {
             self.forget_seen();
@@ -209,6 +201,24 @@ impl ReceiveHalf {
         Ok(decrypted)
     }
 
+    /// The answer where no record is looked at; [`None`] where one is after all.
+    #[cold]
+    fn ended(&mut self) -> Result<Option<Decrypted>, Error> {
+        if self.shared().is_gated_for_nobody() {
+            self.drop_held_message();
+        }
+        match table::decrypt(self.shared().state()) {
+            Message::Process => Ok(None),
+            Message::Succeed(status) => {
+                Ok(Some(Decrypted { status, header: 0, data: 0..0, trailer: 0..0, extra: 0..0 }))
+            }
+            Message::Refuse(status) => {
+                Err(Error::new(status)
+                    .because("nothing can be received on this connection any more, or not now"))
+            }
+        }
+    }
+
     /// From here on tickets and key updates are consumed by [`ReceiveHalf::decrypt`] (quiet mode): for a half whose other half is on
     /// another thread, where nobody can make the token call that SEC_I_RENEGOTIATE asks for. A message that waits for that call already
     /// still does.
@@ -250,9 +260,14 @@ impl ReceiveHalf {
         &self.0.shared.attributes
     }
 
-    /// Drops all but the raw keys: [`SendHalf::park`](super::SendHalf::park).
+    /// Drops all but the raw keys: [`SendHalf::park`](super::SendHalf::park). A client that has been given a session ticket waits for no
+    /// more of them: what turns tickets into sessions takes more memory than all the rest.
     pub fn park(&mut self) {
         self.0.opener.park();
+        if let Some(pending) = &mut self.0.pending {
+            pending.tickets.take_if(|tickets| tickets.has_taken_one());
+            self.tidy();
+        }
     }
 
     /// Whether the next record has to make the AEAD context first.
@@ -375,10 +390,7 @@ impl ReceiveHalf {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
         }
         let Some(alert) = Alert::parse(content) else { return Err(self.fail(LocalFailure::DecodeError)) };
-        let version = match self.attributes().protocol() {
-            Protocol::Tls12 => AlertVersion::Tls12,
-            Protocol::Tls13 => AlertVersion::Tls13,
-        };
+        let version = if self.is_tls13() { AlertVersion::Tls13 } else { AlertVersion::Tls12 };
         match received(alert, version) {
             ReceivedAlert::Closed => {
                 self.end(ReadEnd::Clean);

@@ -10,9 +10,11 @@ use crate::status::{Error, ErrorStatus, SuccessStatus};
 
 use super::closure::{ClosingReport, ReadEnd, Shared, TransportEnd};
 use super::handshaking::Handshaking;
+use super::key_update::KeyUpdateRequest;
+use super::phase::{FailedHandshake, Phase, Unfinished, View, ViewMut};
 use super::post_handshake;
 use super::receive::{Decrypted, ReceiveHalf};
-use super::send::{Encrypted, KeyUpdateRequest, SendHalf};
+use super::send::{Encrypted, SendHalf};
 use super::table::{self, Control, State, Token, Waiting};
 use super::token::{ControlToken, TokenBuffer, TokenOutcome};
 use super::{ContextOptions, Role};
@@ -27,57 +29,6 @@ pub struct SecurityContext {
     beginning: Option<Box<Beginning>>,
 }
 
-/// Established, which a context is nearly all its life, or not: no larger than its halves.
-#[derive(Debug)]
-enum Phase {
-    Established { send: SendHalf, receive: ReceiveHalf },
-    Unfinished(Box<Unfinished>),
-}
-
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is boxed, and what has failed is about to go")]
-enum Unfinished {
-    Handshaking(Handshaking),
-    /// S9 before the handshake was finished.
-    Failed(FailedHandshake),
-}
-
-/// A borrowed [`Phase`].
-enum View<'a> {
-    Handshaking(&'a Handshaking),
-    Established { send: &'a SendHalf, receive: &'a ReceiveHalf },
-    Failed(&'a FailedHandshake),
-}
-
-/// A mutably borrowed [`Phase`].
-enum ViewMut<'a> {
-    Handshaking(&'a mut Handshaking),
-    Established { send: &'a mut SendHalf, receive: &'a mut ReceiveHalf },
-    Failed(&'a mut FailedHandshake),
-}
-
-impl Phase {
-    fn view(&self) -> View<'_> {
-        match self {
-            Self::Established { send, receive } => View::Established { send, receive },
-            Self::Unfinished(unfinished) => match &**unfinished {
-                Unfinished::Handshaking(handshaking) => View::Handshaking(handshaking),
-                Unfinished::Failed(failed) => View::Failed(failed),
-            },
-        }
-    }
-
-    fn view_mut(&mut self) -> ViewMut<'_> {
-        match self {
-            Self::Established { send, receive } => ViewMut::Established { send, receive },
-            Self::Unfinished(unfinished) => match &mut **unfinished {
-                Unfinished::Handshaking(handshaking) => ViewMut::Handshaking(handshaking),
-                Unfinished::Failed(failed) => ViewMut::Failed(failed),
-            },
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Beginning {
     role: Role,
@@ -85,16 +36,6 @@ struct Beginning {
     post_handshake: PostHandshake,
     rekey_after: Option<u64>,
     unsent: Option<Unsent>,
-}
-
-#[derive(Debug)]
-struct FailedHandshake {
-    waiting: Waiting,
-    read_end: ReadEnd,
-    close_sent: bool,
-    peer_chain: Vec<Vec<u8>>,
-    local_chain: Vec<Vec<u8>>,
-    issuers: Vec<Vec<u8>>,
 }
 
 /// A token the caller's buffer was too small for, and what was to be answered with it.
@@ -407,7 +348,7 @@ impl SecurityContext {
 
     fn handshaking(handshake: Handshake, post_handshake: PostHandshake, rekey_after: Option<u64>) -> Self {
         let beginning = Beginning { role: handshake.role(), post_handshake, rekey_after, unsent: None };
-        let unfinished = Unfinished::Handshaking(Handshaking::new(handshake));
+        let unfinished = Unfinished::Handshaking(Box::new(Handshaking::new(handshake)));
         Self { phase: Phase::Unfinished(Box::new(unfinished)), beginning: Some(Box::new(beginning)) }
     }
 
@@ -607,7 +548,7 @@ impl SecurityContext {
     }
 
     /// S1 to S9. Gives the handshake, if that is what it was.
-    fn give_up(&mut self) -> Option<Handshaking> {
+    fn give_up(&mut self) -> Option<Box<Handshaking>> {
         let failed = match self.phase.view() {
             View::Handshaking(handshaking) => FailedHandshake {
                 waiting: Waiting::Nothing,
@@ -626,7 +567,7 @@ impl SecurityContext {
                 issuers: Vec::new(),
             },
         };
-        let failed = Phase::Unfinished(Box::new(Unfinished::Failed(failed)));
+        let failed = Phase::Unfinished(Box::new(Unfinished::Failed(Box::new(failed))));
         match core::mem::replace(&mut self.phase, failed) {
             Phase::Unfinished(before) => match *before {
                 Unfinished::Handshaking(handshaking) => Some(handshaking),

@@ -9,15 +9,11 @@ use crate::record::{ContentType, Exhausted, MAX_PLAINTEXT, Sealer};
 use crate::status::{Error, ErrorStatus};
 
 use super::closure::Shared;
+use super::key_update::KEY_UPDATE_RECORD_LEN;
 use super::receive::ReceiveHalf;
+use super::stored_alert::{StoredAlert, exhausted};
 use super::table::{self, Emission, Message, State, Waiting};
 use super::token::TokenBuffer;
-
-/// KeyUpdate with one byte that says whether the peer is to update as well (RFC 8446 section 4.6.3).
-const KEY_UPDATE_LEN: usize = 5;
-
-/// Bytes of a whole KeyUpdate record under every TLS 1.3 suite here.
-pub(crate) const KEY_UPDATE_RECORD_LEN: usize = 27;
 
 /// Records kept free under every key for what must still go out when data may not: a KeyUpdate and an alert.
 const RESERVED_RECORDS: u64 = 2;
@@ -32,7 +28,7 @@ const REFRESH_MARGIN_SHARE: u64 = 16;
 /// [`ReceiveHalf`](super::ReceiveHalf): no lock is shared.
 #[derive(Debug)]
 #[must_use = "a connection that is dropped without close() looks like a cut wire to the peer"]
-pub struct SendHalf(Box<Sending>);
+pub struct SendHalf(pub(super) Box<Sending>);
 
 /// One block of memory, which the handle above points to: a move of the half moves no secret.
 ///
@@ -40,50 +36,25 @@ pub struct SendHalf(Box<Sending>);
 /// half nor with anybody else's memory, however the heap aligns the block.
 #[derive(Debug)]
 #[repr(C)]
-struct Sending {
+pub(super) struct Sending {
     /// Ends with the sequence number.
-    sealer: Sealer,
+    pub(super) sealer: Sealer,
     bytes_sent: u64,
     refresh_at: u32,
     waiting: Option<Alert>,
-    later: Later,
+    pub(super) later: Later,
     shared: Arc<Shared>,
     #[cfg(test)]
     limit: u64,
 }
 
 /// What is kept for later.
-enum Later {
+pub(super) enum Later {
     Nothing,
     /// TLS 1.3, as long as keys may change.
     Source(KeySource),
     /// Given out again when it is asked for again (section 4.4 #16). Behind it nothing is sealed.
     Ended(StoredAlert),
-}
-
-/// An alert and the record it was sealed into.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
-pub(super) struct StoredAlert {
-    pub(super) alert: Alert,
-    len: u8,
-    record: [u8; MAX_ALERT_RECORD],
-}
-
-/// The longest alert record: TLS 1.2 with AES-GCM (section 4.3).
-const MAX_ALERT_RECORD: usize = 31;
-
-impl StoredAlert {
-    /// Seals `alert` into a record.
-    pub(super) fn seal(sealer: &mut Sealer, alert: Alert) -> Result<Self, Error> {
-        let mut record = [0; MAX_ALERT_RECORD];
-        let len = sealer.seal_copy(ContentType::ALERT, &alert.to_bytes(), &mut record).map_err(exhausted)?;
-        Ok(Self { alert, len: u8::try_from(len).unwrap_or_default(), record })
-    }
-
-    pub(super) fn record(&self) -> &[u8] {
-        self.record.get(..usize::from(self.len)).unwrap_or_default()
-    }
 }
 
 /// What EncryptMessage wrote: the bytes to send are these three, end to end.
@@ -107,15 +78,6 @@ impl Encrypted {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// Whether a KeyUpdate asks the peer to update its sending keys too (RFC 8446 section 4.6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyUpdateRequest {
-    /// update_not_requested
-    NotRequested,
-    /// update_requested
-    Requested,
 }
 
 impl SendHalf {
@@ -213,55 +175,6 @@ impl SendHalf {
         self.emit(alert, output)
     }
 
-    /// Sends a KeyUpdate and changes the sending key behind it. As long as an earlier request waits for the peer's KeyUpdate, another one
-    /// goes out as update_not_requested (RFC 9846 section 4.7.3): the answer to the first serves both.
-    ///
-    /// # Errors
-    /// SEC_E_UNSUPPORTED_FUNCTION in TLS 1.2; otherwise as [`SendHalf::encrypt`].
-    pub fn key_update(
-        &mut self,
-        request: KeyUpdateRequest,
-        output: &mut TokenBuffer<'_>,
-    ) -> Result<(), Error> {
-        output.clear();
-        self.refuse_unless_open()?;
-        self.put_key_update(request, output)
-    }
-
-    /// Whether the peer waits for an answer to a handshake message that [`ReceiveHalf::decrypt`] consumed: for a KeyUpdate of ours (quiet
-    /// mode), in TLS 1.2 for our no to a renegotiation. Several requests want one answer.
-    pub fn is_reply_due(&self) -> bool {
-        self.shared().is_reply_due()
-    }
-
-    /// Writes the answer the peer waits for, a KeyUpdate or in TLS 1.2 a no_renegotiation (RFC 5246 section 7.2.2); nothing if it does not.
-    ///
-    /// A no_renegotiation for which the key has no record left is dropped, and `output` stays empty: nothing can be sent but the close.
-    ///
-    /// # Errors
-    /// SEC_E_INSUFFICIENT_MEMORY: `output` is too small, and nothing has changed; otherwise as [`SendHalf::encrypt`].
-    pub fn answer_key_update(&mut self, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
-        output.clear();
-        if !self.is_reply_due() {
-            return Ok(());
-        }
-        self.refuse_unless_open()?;
-        if self.can_update() {
-            return self.put_key_update(KeyUpdateRequest::NotRequested, output);
-        }
-        // Cleared first: a request that comes in between wants an answer of its own.
-        self.shared().reply_done();
-        let declined = self.decline_renegotiation(output);
-        if declined.is_err() {
-            self.shared().owe_reply();
-        }
-        declined
-    }
-
-    pub(super) fn is_key_update_due(&self) -> bool {
-        self.can_update() && self.is_reply_due()
-    }
-
     /// Ends this direction: gives the close_notify record, which is to be sent behind all that was encrypted before. The receiving
     /// half goes on. Encrypting afterwards does not compile:
     ///
@@ -328,7 +241,7 @@ impl SendHalf {
 
     /// Drops all but the raw keys, for a connection that will be idle: an AEAD context takes ten times as much memory. The next record
     /// makes it anew, which costs about as much as sealing a short record, and is faster than fetching it from memory once there are some
-    /// ten thousand. Nothing else changes.
+    /// thousands. Nothing else changes.
     ///
     /// A new half is parked until its first record. Without a call, halves stay unparked behind a record as long as the process
     /// has few of them.
@@ -365,19 +278,14 @@ impl SendHalf {
         &self.0.shared
     }
 
-    /// Whether this half's keys can change: in TLS 1.3, until it has ended.
-    fn can_update(&self) -> bool {
-        matches!(self.0.later, Later::Source(_))
-    }
-
     /// So many records carry data under one key.
     #[cfg(not(test))]
-    fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         self.0.sealer.protection().confidentiality_limit() - RESERVED_RECORDS
     }
 
     #[cfg(test)]
-    fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         self.0.limit
     }
 
@@ -411,7 +319,7 @@ impl SendHalf {
         if !may_tell {
             return Vec::new();
         }
-        self.shared().close_local();
+        self.shared().close_local(false);
         seal_alert(&mut self.0.sealer, Alert::fatal(description)).unwrap_or_default()
     }
 
@@ -432,7 +340,14 @@ impl SendHalf {
     }
 
     /// `room` is what the caller leaves behind the record.
+    #[inline]
     fn may_encrypt(&self, data_len: usize, room: usize) -> Result<(), Error> {
+        let is_plain = data_len <= MAX_PLAINTEXT && self.0.sealer.seq() < self.limit();
+        if is_plain && self.shared().may_encrypt() { Ok(()) } else { self.may_just_encrypt(data_len, room) }
+    }
+
+    #[cold]
+    fn may_just_encrypt(&self, data_len: usize, room: usize) -> Result<(), Error> {
         self.refuse_unless_open()?;
         if data_len > MAX_PLAINTEXT {
             return Err(
@@ -447,7 +362,7 @@ impl SendHalf {
         Ok(())
     }
 
-    fn refuse_unless_open(&self) -> Result<(), Error> {
+    pub(super) fn refuse_unless_open(&self) -> Result<(), Error> {
         match table::encrypt(self.shared().state()) {
             Message::Process => Ok(()),
             Message::Refuse(status) => {
@@ -471,59 +386,7 @@ impl SendHalf {
         }
     }
 
-    /// Puts a due KeyUpdate behind the data record if there is room; otherwise it waits.
-    #[cold]
-    fn refresh_behind(&mut self, room: &mut [u8]) -> usize {
-        if !self.can_update() || room.len() < KEY_UPDATE_RECORD_LEN {
-            return 0;
-        }
-        self.seal_key_update(KeyUpdateRequest::NotRequested, room).unwrap_or(0)
-    }
-
-    pub(super) fn put_key_update(
-        &mut self,
-        request: KeyUpdateRequest,
-        output: &mut TokenBuffer<'_>,
-    ) -> Result<(), Error> {
-        if !self.can_update() {
-            return Err(
-                Error::new(ErrorStatus::UnsupportedFunction).because("TLS 1.2 cannot change its keys")
-            );
-        }
-        output.fits(KEY_UPDATE_RECORD_LEN)?;
-        let mut record = [0; KEY_UPDATE_RECORD_LEN];
-        let len = self.seal_key_update(request, &mut record).map_err(exhausted)?;
-        output.put(record.get(..len).unwrap_or_default())
-    }
-
-    fn seal_key_update(&mut self, request: KeyUpdateRequest, out: &mut [u8]) -> Result<usize, Exhausted> {
-        if !self.can_update() {
-            return Ok(0);
-        }
-        // Cleared first: a request that comes in between wants an answer of its own.
-        let due = self.shared().is_reply_due();
-        self.shared().reply_done();
-        let asks = request == KeyUpdateRequest::Requested && self.shared().ask_for_update();
-        let message: [u8; KEY_UPDATE_LEN] = [24, 0, 0, 1, u8::from(asks)];
-        let len = match self.0.sealer.seal_copy(ContentType::HANDSHAKE, &message, out) {
-            Ok(len) => len,
-            Err(exhausted) => {
-                if due {
-                    self.shared().owe_reply();
-                }
-                if asks {
-                    self.shared().take_asked_for_update();
-                }
-                return Err(exhausted);
-            }
-        };
-        let Sending { sealer, later: Later::Source(source), .. } = &mut *self.0 else { return Ok(len) };
-        let material = source.update(sealer.protection()).map_err(|_| Exhausted)?;
-        sealer.set_keys(&material, 0);
-        Ok(len)
-    }
-
-    fn emit(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
+    pub(super) fn emit(&mut self, alert: Alert, output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         // Of the reserved numbers one is for the alert that ends the connection, and for no other.
         let ends = alert.is_close_notify() || alert.level == AlertLevel::FATAL;
         if !ends && self.0.sealer.seq() >= self.limit() {
@@ -533,11 +396,10 @@ impl SendHalf {
         let sealed = StoredAlert::seal(&mut self.0.sealer, alert)?;
         output.put(sealed.record())?;
         if alert.is_close_notify() {
-            self.shared().note_close_sent();
-            self.shared().close_local();
+            self.shared().close_local(true);
             self.0.later = Later::Ended(sealed);
         } else if alert.level == AlertLevel::FATAL {
-            self.shared().close_local();
+            self.shared().close_local(false);
             self.shared().fail();
         }
         Ok(())
@@ -556,7 +418,7 @@ impl SendHalf {
         let has_ended = matches!(self.0.later, Later::Ended(_));
         if let Some(description) = self.shared().take_owed_alert().filter(|_| !has_ended) {
             let sealed = StoredAlert::seal(&mut self.0.sealer, Alert::fatal(description))?;
-            self.shared().close_local();
+            self.shared().close_local(false);
             self.0.later = Later::Ended(sealed);
         }
         match &self.0.later {
@@ -585,8 +447,23 @@ fn too_small() -> Error {
 #[path = "schedules_tests/fork_send.rs"]
 pub(super) mod fork;
 
-#[cold]
-fn exhausted(_: Exhausted) -> Error {
-    Error::new(ErrorStatus::EncryptFailure)
-        .because("this key has protected as many records as it may; in TLS 1.3 give the trailer 44 bytes so that it can be refreshed")
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    /// As far as a cache line reaches.
+    const LINE: usize = 64;
+
+    /// What is written with every record is a cache line away from whatever lies before and behind the block.
+    #[test]
+    fn the_halves_share_no_cache_line() {
+        let written = offset_of!(Sending, bytes_sent) + size_of::<u64>();
+        // The sequence number is the last of the sealer.
+        let first = offset_of!(Sending, bytes_sent) - size_of::<u64>();
+        let in_release = offset_of!(Sending, shared) + size_of::<Arc<Shared>>();
+        assert!(first >= LINE && in_release - written >= LINE, "{first} {written} {in_release}");
+        assert_eq!(offset_of!(Sending, bytes_sent), size_of::<Sealer>());
+    }
 }

@@ -36,6 +36,11 @@ struct Outbound {
 }
 
 impl OutboundCredentials {
+    /// Whether sessions are kept at all.
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        self.inner.sessions.enabled
+    }
+
     /// Whether both are the same credential, not merely one like it.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

@@ -71,6 +71,7 @@ pub(super) fn hand_over(
     let resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
     let unique = slot.secrets.first_verify_data;
     let randoms = (!tls13).then(|| both_randoms(&slot.secrets.client_random, &hello.random));
+    let wants_tickets = tls13 && !slot.sessions_disabled && resumption.keeps_sessions();
     let agreed = Agreed {
         role,
         protocol: if tls13 { Protocol::Tls13 } else { Protocol::Tls12 },
@@ -121,7 +122,7 @@ pub(super) fn hand_over(
     Some(HandedOver {
         send: direction(write, send_source)?,
         receive: direction(read, receive_source)?,
-        tickets,
+        tickets: tickets.filter(|_| wants_tickets),
         reconnects,
         attributes,
         exporter_secret: Secret(exporter_secret),

@@ -9,7 +9,7 @@ use rustls::{SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
 use crate::credentials::CipherSuite;
-use crate::record::{KeyMaterial, Protection, WrongKeyLength};
+use crate::record::{Bytes, KeyMaterial, Protection, WrongKeyLength};
 
 /// Longest hash output of a TLS 1.3 suite here (SHA-384).
 const MAX_HASH_LEN: usize = 48;
@@ -50,11 +50,11 @@ impl<'a> TrafficSecret<'a> {
 /// The secret one direction's next TLS 1.3 keys come from; steps forward with every KeyUpdate.
 ///
 /// Vacant until it lies where it stays: a move would leave the secret behind.
-pub(crate) struct KeySource(Zeroizing<[u8; MAX_HASH_LEN]>);
+pub(crate) struct KeySource(Zeroizing<Bytes<MAX_HASH_LEN>>);
 
 impl KeySource {
     pub(crate) fn vacant() -> Self {
-        Self(Zeroizing::new([0; MAX_HASH_LEN]))
+        Self(Zeroizing::default())
     }
 
     /// As long as the hash of the suite, or shorter than any.
@@ -95,11 +95,11 @@ impl fmt::Debug for KeySource {
 /// What keying material is exported from: TLS 1.3's exporter secret, TLS 1.2's master secret.
 ///
 /// Vacant until it lies where it stays: a move would leave the secret behind.
-pub(crate) struct ExporterSecret(Zeroizing<[u8; MAX_HASH_LEN]>);
+pub(crate) struct ExporterSecret(Zeroizing<Bytes<MAX_HASH_LEN>>);
 
 impl ExporterSecret {
     pub(crate) fn vacant() -> Self {
-        Self(Zeroizing::new([0; MAX_HASH_LEN]))
+        Self(Zeroizing::default())
     }
 
     /// As long as the hash of the suite (TLS 1.3), or 48 bytes (TLS 1.2).
@@ -126,7 +126,7 @@ impl ExporterSecret {
                 Some(Exporter::Tls13 { suite, secret })
             }
             (SupportedCipherSuite::Tls12(suite), Some(randoms)) => {
-                Some(Exporter::Tls12 { suite, master: &*self.0, randoms })
+                Some(Exporter::Tls12 { suite, master: &**self.0, randoms })
             }
             (SupportedCipherSuite::Tls12(_), None) => None,
         }

@@ -41,6 +41,11 @@ impl Tickets {
             .map_err(|_| Error::from(LocalFailure::DecodeError))
     }
 
+    /// Whether the server has sent a ticket. More of them are a spare at best.
+    pub(crate) fn has_taken_one(&self) -> bool {
+        self.0.taken
+    }
+
     /// A record of data has come. Says whether tickets are still to be expected.
     pub(crate) fn may_follow_data(&mut self) -> bool {
         self.0.data_records = self.0.data_records.saturating_add(1);
@@ -68,6 +73,11 @@ impl Resumption {
 
     pub(super) fn server(credentials: &InboundCredentials) -> Self {
         Self::Server { credentials: credentials.clone() }
+    }
+
+    /// Whether tickets are good for anything.
+    pub(super) fn keeps_sessions(&self) -> bool {
+        matches!(self, Self::Client { credentials, .. } if credentials.keeps_sessions())
     }
 
     /// The handshake failed, or the caller wants no session of it: a client drops what it has. A server does so only when the

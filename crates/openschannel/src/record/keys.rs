@@ -16,11 +16,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use aws_lc_rs::aead::{LessSafeKey, NONCE_LEN, UnboundKey};
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, MAX_KEY_LEN, Protection, WrongKeyLength};
+use super::{Bytes, KeyMaterial, MAX_KEY_LEN, Protection, WrongKeyLength};
 
-/// From so many contexts on none is kept any more: about where fetching one from memory costs more than making it anew
+/// From so many contexts on none is kept any more: a little below where fetching one from memory costs as much as making it anew
 /// (docs/performance.md). Two belong to a connection that talks both ways.
-const MANY: usize = 20_000;
+const MANY: usize = 8_000;
 
 /// Contexts kept in this process.
 ///
@@ -33,8 +33,8 @@ static KEPT: AtomicUsize = AtomicUsize::new(0);
 /// the front; see [`SendHalf`](crate::SendHalf).
 #[repr(C)]
 pub(super) struct Keys {
-    key: Zeroizing<[u8; MAX_KEY_LEN]>,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    key: Zeroizing<Bytes<MAX_KEY_LEN>>,
+    iv: Zeroizing<Bytes<NONCE_LEN>>,
     protection: Protection,
     use_of_aead: Use,
     aead: Option<LessSafeKey>,
@@ -60,8 +60,8 @@ impl Keys {
     /// Without keys; nothing may be sealed or opened before [`Keys::set`].
     pub(super) fn vacant(protection: Protection) -> Self {
         Self {
-            key: Zeroizing::new([0; MAX_KEY_LEN]),
-            iv: Zeroizing::new([0; NONCE_LEN]),
+            key: Zeroizing::default(),
+            iv: Zeroizing::default(),
             protection,
             use_of_aead: Use::Parked,
             aead: None,
@@ -184,7 +184,7 @@ impl Keys {
 
     /// All there is to it: which key, and the next sequence number.
     pub(super) fn place(&self) -> ([u8; 8], u64) {
-        (super::identity_of(&*self.key), self.seq)
+        (super::identity_of(&**self.key), self.seq)
     }
 
     /// Where the secrets lie.

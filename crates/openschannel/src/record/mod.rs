@@ -22,7 +22,9 @@ pub(crate) use open::{OpenFailure, Opened, Opener};
 pub(crate) use seal::{Exhausted, Sealer};
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, NONCE_LEN};
-use zeroize::Zeroizing;
+use core::ops::{Deref, DerefMut};
+
+use zeroize::{DefaultIsZeroes, Zeroizing};
 
 /// Bytes of the record header: type 1, version 2, length 2 (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
 pub(crate) const HEADER_LEN: usize = 5;
@@ -104,6 +106,34 @@ impl Protection {
     }
 }
 
+/// Secret bytes, for [`Zeroizing`], which wipes them in one go where it would wipe an array byte by byte.
+///
+/// They can be copied because that is what wiping at once takes; nobody else copies them.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes<const N: usize>([u8; N]);
+
+impl<const N: usize> Default for Bytes<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> DefaultIsZeroes for Bytes<N> {}
+
+impl<const N: usize> Deref for Bytes<N> {
+    type Target = [u8; N];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Bytes<N> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
 /// One direction's key and nonce base on their way to a [`Sealer`] or [`Opener`]. Wiped when dropped.
 pub(crate) struct KeyMaterial {
     pub(crate) protection: Protection,
@@ -115,7 +145,7 @@ pub(crate) struct KeyMaterial {
 ///
 /// The nonce base is, in TLS 1.3 and with ChaCha20, the whole IV; in TLS 1.2 with AES-GCM the salt, then the base of the explicit nonce
 /// (any value will do to open).
-type RawKey = [u8; MAX_KEY_LEN + NONCE_LEN];
+type RawKey = Bytes<{ MAX_KEY_LEN + NONCE_LEN }>;
 
 /// The key or nonce base does not have the length the suite wants.
 #[derive(Debug)]
@@ -127,7 +157,7 @@ impl KeyMaterial {
         key: &[u8],
         iv: &[u8; NONCE_LEN],
     ) -> Result<Self, WrongKeyLength> {
-        let mut material = Self { protection, secret: Box::new(Zeroizing::new([0; _])) };
+        let mut material = Self { protection, secret: Box::default() };
         if key.len() != protection.key_len() {
             return Err(WrongKeyLength);
         }
@@ -172,6 +202,8 @@ fn wire_len(len: usize) -> [u8; 2] {
     [bytes[6], bytes[7]]
 }
 
+#[cfg(test)]
+pub(crate) use keys::always_park;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

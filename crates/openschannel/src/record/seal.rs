@@ -111,7 +111,7 @@ impl Sealer {
         Ok(len)
     }
 
-    /// One call of the AEAD: `sealed` in place, then `behind`, which with the tag fills `trailer`.
+    /// Writes the header, and seals by one call of the AEAD: `sealed` in place, then `behind`, which with the tag fills `trailer`.
     #[inline]
     fn seal(
         &mut self,
@@ -122,49 +122,54 @@ impl Sealer {
         behind: &[u8],
         trailer: &mut [u8],
     ) -> Result<(), Exhausted> {
-        let protection = self.protection();
         let seq = self.seq();
-        let (nonce, next) = self.begin(content_type, header, content)?;
-        let key = self.keys.aead().map_err(|NoKey| Exhausted)?;
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let done = if protection.is_tls13() {
-            key.seal_in_place_scatter(nonce, Aad::from(tls13_aad(content)), sealed, behind, trailer)
+        let next = seq.checked_add(1).ok_or(Exhausted)?;
+        if content > MAX_PLAINTEXT {
+            return Err(Exhausted);
+        }
+        let nonce = nonce(self.keys.iv(), seq);
+        let unique = Nonce::assume_unique_for_key(nonce);
+        let done = if self.protection().is_tls13() {
+            let header: &mut [u8; HEADER_LEN] = header.try_into().map_err(|_| Exhausted)?;
+            *header = tls13_aad(content);
+            let key = self.keys.aead().map_err(|NoKey| Exhausted)?;
+            key.seal_in_place_scatter(unique, Aad::from(*header), sealed, behind, trailer)
         } else {
+            self.write_tls12_header(content_type, header, content, &nonce)?;
             let aad = Aad::from(tls12_aad(seq, content_type, content));
-            key.seal_in_place_scatter(nonce, aad, sealed, behind, trailer)
+            let key = self.keys.aead().map_err(|NoKey| Exhausted)?;
+            key.seal_in_place_scatter(unique, aad, sealed, behind, trailer)
         };
+        #[cfg(test)]
+        super::tests::note_sealed(self.keys.place().0, nonce);
         self.keys.done();
         done.map_err(|_| Exhausted)?;
         self.keys.set_seq(next);
         Ok(())
     }
 
-    /// Checks the lengths, writes the header, and gives the nonce and the sequence number that follows.
     #[inline]
-    fn begin(
+    fn write_tls12_header(
         &self,
         content_type: ContentType,
         header: &mut [u8],
         content: usize,
-    ) -> Result<([u8; NONCE_LEN], u64), Exhausted> {
+        nonce: &[u8; NONCE_LEN],
+    ) -> Result<(), Exhausted> {
         let protection = self.protection();
-        if header.len() != protection.header_len() || content > MAX_PLAINTEXT {
+        if header.len() != protection.header_len() {
             return Err(Exhausted);
         }
-        let next = self.seq().checked_add(1).ok_or(Exhausted)?;
-        let nonce = nonce(self.keys.iv(), self.seq());
-        let outer = if protection.is_tls13() { ContentType::APPLICATION_DATA } else { content_type };
-        let fragment = content + protection.trailer_len() + (protection.header_len() - HEADER_LEN);
-        let len = wire_len(fragment);
+        let explicit_len = protection.header_len() - HEADER_LEN;
+        let len = wire_len(content + explicit_len + TAG_LEN);
         let (front, explicit) = header.split_first_chunk_mut::<HEADER_LEN>().ok_or(Exhausted)?;
-        *front = [outer.0, 3, 3, len[0], len[1]];
-        if let Ok(explicit) = <&mut [u8; EXPLICIT_NONCE_LEN]>::try_from(explicit) {
-            let (_, own) = nonce.split_last_chunk().ok_or(Exhausted)?;
+        *front = [content_type.0, 3, 3, len[0], len[1]];
+        if let (Ok(explicit), Some((_, own))) =
+            (<&mut [u8; EXPLICIT_NONCE_LEN]>::try_from(explicit), nonce.split_last_chunk())
+        {
             *explicit = *own;
         }
-        #[cfg(test)]
-        super::tests::note_sealed(self.keys.place().0, nonce);
-        Ok((nonce, next))
+        Ok(())
     }
 }
 

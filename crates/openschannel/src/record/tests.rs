@@ -217,7 +217,7 @@ fn parked_keys_seal_and_open_the_same_bytes() {
 #[test]
 fn a_context_is_kept_as_long_as_there_are_few() {
     for (many, kept) in [(true, false), (false, true)] {
-        keys::always_park(many);
+        always_park(many);
         let (mut sealer, mut opener) = pair(Protection::Tls13Aes128Gcm);
         assert!(sealer.is_parked() && opener.is_parked(), "nothing is made before it is used");
         let mut record = sealed(&mut sealer, ContentType::ALERT, &[1, 0]);

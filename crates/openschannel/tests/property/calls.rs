@@ -117,7 +117,12 @@ fn call(random: &mut Random, ends: &mut [End; 2], index: usize) {
             let made = ends[index].context.send_token(room, |half, output| half.encrypt_alert(alert, output));
             send(ends, index, made.unwrap_or_default());
         }
-        19 => ends[index].context.split_and_join(),
+        19 => {
+            ends[index].context.split_and_join();
+            if random.one_in(2) {
+                ends[index].context.park();
+            }
+        }
         20 => ask(random, &ends[index].context),
         21 if random.one_in(12) => {
             let end = if random.one_in(2) { TransportEnd::Eof } else { TransportEnd::Reset };

@@ -302,6 +302,16 @@ impl Checked {
         }
     }
 
+    /// Changes nothing that can be seen.
+    pub(crate) fn park(&mut self) {
+        let before = self.seen.clone();
+        let context = self.context.as_mut().unwrap();
+        context.park();
+        assert!(context.is_parked() || !context.is_established());
+        self.settle(None, &[]);
+        assert_eq!(before, self.seen);
+    }
+
     /// Takes the context apart and puts it together again.
     pub(crate) fn split_and_join(&mut self) {
         let before = self.seen.clone();

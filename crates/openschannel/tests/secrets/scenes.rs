@@ -47,6 +47,8 @@ fn connections() -> Scene {
     let ((), freed) = watched(|| {
         for suite in suites {
             for sessions in ["tickets", "shared keys", "store"] {
+                // Before the credentials too: reading certificates boxes large values.
+                clear_stack();
                 let outbound =
                     outbound().cipher_suites(&[*suite]).key_log(world.told.clone()).acquire().unwrap();
                 let mut server = inbound().cipher_suites(&[*suite]).key_log(world.told.clone());
@@ -63,8 +65,10 @@ fn connections() -> Scene {
                     world.establish(&mut pair, usize::MAX);
                     let resumed = pair.client.attributes().unwrap().session_info().resumed;
                     assert_eq!(resumed, round == 1, "{suite}, {sessions}");
+                    park(&mut pair);
                     world.talk(&mut pair);
                     world.export(&pair);
+                    park(&mut pair);
                     close(pair);
                 }
             }
@@ -107,10 +111,17 @@ fn given_up() -> Scene {
             world.establish(&mut pair, usize::MAX);
             world.talk(&mut pair);
             world.forge(&mut pair);
-            // Established, and dropped without a word.
-            let mut pair = begin();
-            world.establish(&mut pair, usize::MAX);
-            world.talk(&mut pair);
+            // Established, and dropped without a word: after a talk, parked behind one, and never used.
+            for (talks, parks) in [(true, false), (true, true), (false, false)] {
+                let mut pair = begin();
+                world.establish(&mut pair, usize::MAX);
+                if talks {
+                    world.talk(&mut pair);
+                }
+                if parks {
+                    park(&mut pair);
+                }
+            }
         }
     });
     known.add("plaintext", &world.data);
@@ -259,6 +270,8 @@ pub(crate) fn shown() -> (Text, Known) {
                 }
                 world.establish(&mut pair, usize::MAX);
                 world.talk(&mut pair);
+                world.show(&pair, &text);
+                park(&mut pair);
                 world.show(&pair, &text);
                 text.show(&pair.client.attributes().unwrap());
                 text.show(&sessions);
@@ -460,6 +473,13 @@ impl World {
         let attributes = pair.server.attributes().unwrap();
         attributes.export_keying_material(b"EXPORTER-test", None, &mut self.exported).unwrap();
         attributes.eap_key_block(b"client EAP encryption", 13).ok();
+    }
+}
+
+fn park(pair: &mut Pair) {
+    for context in [&mut pair.client, &mut pair.server] {
+        context.park();
+        assert!(context.is_parked());
     }
 }
 

@@ -8,7 +8,8 @@
 //!               '-- ...        behind each step: the verdicts, what was sent and delivered, and calls that are wrong in every state
 //! ```
 //!
-//! Contexts are forked at every step, so that schedules with the same beginning share it. What is compared before and after a call that
+//! Contexts are forked at every step, so that schedules with the same beginning share it. A fork is parked: every step is made from raw keys,
+//! and the last ones of a schedule, which no fork divides, behind others with kept ones. What is compared before and after a call that
 //! may not change anything is all the state there is, keys and sequence numbers included; no key and nonce come twice in a schedule.
 //! Nothing is left out because it looks like something else: a step is missing only where it has no object (reading when nothing is
 //! under way, anything after deletion).
