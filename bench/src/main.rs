@@ -1,0 +1,3 @@
+//! `cargo run --release -p openschannel-bench -- --help`
+
+fn main() {}

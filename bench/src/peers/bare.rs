@@ -1,0 +1,122 @@
+//! The AEAD alone, with the lengths of a record's plaintext and additional data: what no record layer can pass.
+
+use std::hint::black_box;
+
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+
+use crate::setup::{Aead, Version};
+
+/// AES-GCM's and ChaCha20-Poly1305's.
+const TAG_LEN: usize = 16;
+
+/// How the byte that TLS 1.3 puts behind the plaintext is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeByte {
+    /// There is none: the plaintext alone.
+    Without,
+    /// In the same memory, as one message.
+    Behind,
+    /// Elsewhere: the AEAD is given two pieces.
+    Apart,
+}
+
+/// One key, and a batch of messages under it.
+#[derive(Debug)]
+pub struct Bare {
+    key: LessSafeKey,
+    additional: Vec<u8>,
+    type_byte: TypeByte,
+    seq: u64,
+    len: usize,
+    /// Room for the tag lies behind each.
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Bare {
+    /// For messages of `len` bytes of plaintext.
+    #[must_use]
+    pub fn new(aead: Aead, version: Version, type_byte: TypeByte, len: usize) -> Self {
+        let algorithm = match aead {
+            Aead::Aes128Gcm => &AES_128_GCM,
+            Aead::Aes256Gcm => &AES_256_GCM,
+            Aead::ChaCha20Poly1305 => &CHACHA20_POLY1305,
+        };
+        let key = UnboundKey::new(algorithm, &vec![7; algorithm.key_len()]).expect("the key's length");
+        let additional = vec![
+            3;
+            match version {
+                Version::Tls12 => 13,
+                Version::Tls13 => 5,
+            }
+        ];
+        Self { key: LessSafeKey::new(key), additional, type_byte, seq: 0, len, buffers: Vec::new() }
+    }
+
+    /// How many bytes are sealed in one piece.
+    fn sealed_len(&self) -> usize {
+        self.len + usize::from(self.type_byte == TypeByte::Behind)
+    }
+
+    /// Not measured: one buffer to seal in.
+    pub fn prepare(&mut self) {
+        self.buffers.resize_with(1, Vec::new);
+        self.buffers[0].resize(self.len + 1 + TAG_LEN, 0x5a);
+    }
+
+    /// Seals `count` times in the same buffer.
+    pub fn seal_batch(&mut self, count: usize) {
+        let len = self.sealed_len();
+        let Self { key, additional, type_byte, seq, buffers, .. } = self;
+        let (data, trailer) = buffers[0].split_at_mut(len);
+        for _ in 0..count {
+            *seq += 1;
+            seal(key, additional, *type_byte, *seq, data, trailer);
+        }
+    }
+
+    /// Not measured: `count` sealed messages, each in a buffer of its own. They are what [`Bare::open_batch`] opens.
+    pub fn prepare_sealed(&mut self, count: usize) {
+        let len = self.sealed_len();
+        self.buffers.resize_with(count, Vec::new);
+        for buffer in &mut self.buffers {
+            buffer.resize(len + TAG_LEN, 0x5a);
+            self.seq += 1;
+            let (data, trailer) = buffer.split_at_mut(len);
+            seal(&self.key, &self.additional, TypeByte::Without, self.seq, data, trailer);
+        }
+    }
+
+    /// Opens all that was prepared.
+    pub fn open_batch(&mut self) {
+        let first = self.seq + 1 - self.buffers.len() as u64;
+        for (seq, buffer) in (first..).zip(&mut self.buffers) {
+            let opened = self.key.open_in_place(nonce(seq), Aad::from(&self.additional[..]), buffer);
+            black_box(opened.expect("opened"));
+        }
+    }
+}
+
+fn seal(
+    key: &LessSafeKey,
+    additional: &[u8],
+    type_byte: TypeByte,
+    seq: u64,
+    data: &mut [u8],
+    trailer: &mut [u8],
+) {
+    let additional = Aad::from(additional);
+    if type_byte == TypeByte::Apart {
+        let sealed =
+            key.seal_in_place_scatter(nonce(seq), additional, data, &[23], &mut trailer[..1 + TAG_LEN]);
+        sealed.expect("sealed");
+    } else {
+        let tag = key.seal_in_place_separate_tag(nonce(seq), additional, data).expect("sealed");
+        trailer[..TAG_LEN].copy_from_slice(tag.as_ref());
+    }
+}
+
+fn nonce(seq: u64) -> Nonce {
+    let mut nonce = [9; 12];
+    nonce[4..].copy_from_slice(&seq.to_be_bytes());
+    Nonce::assume_unique_for_key(nonce)
+}
