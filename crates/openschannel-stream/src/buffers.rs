@@ -139,7 +139,9 @@ impl Memory {
         if self.bytes.len() < len {
             let spare = if len == INPUT_LARGE { spare::INPUT.take() } else { None };
             let mut larger = Self { bytes: spare.unwrap_or_else(|| vec![0; len]), used: self.used };
-            if let (Some(place), Some(used)) = (larger.bytes.get_mut(..self.used), self.bytes.get(..self.used)) {
+            if let (Some(place), Some(used)) =
+                (larger.bytes.get_mut(..self.used), self.bytes.get(..self.used))
+            {
                 place.copy_from_slice(used);
             }
             *self = larger;
@@ -290,6 +292,26 @@ mod tests {
         input.consume_plaintext(4);
         input.release();
         assert_eq!(input.memory.bytes.capacity(), 0);
+    }
+
+    /// It may be another connection's next.
+    #[test]
+    fn memory_that_goes_round_is_wiped() {
+        let mut input = Input::default();
+        input.set_releases(true);
+        fill(&mut input, 1, 40_000);
+        input.consume_record(30_000, 5..20_000);
+        input.consume(10_000);
+        input.consume_plaintext(20_000);
+        input.release();
+        let mut seen = 0;
+        while let Some(spare) = spare::INPUT.take() {
+            assert!(spare.len() == INPUT_LARGE && spare.iter().all(|byte| *byte == 0));
+            seen += 1;
+        }
+        // Other tests take and give meanwhile; alone, this one finds its own.
+        assert!(seen <= 16, "no more are kept: {seen}");
+        assert_eq!(input.space(1).len(), INPUT_LARGE, "and what releases may be large from the beginning");
     }
 
     /// However the records lie: once all that is whole is consumed, the rest of the next one fits.
