@@ -15,10 +15,15 @@
     reason = "what is measured cannot fail; when it does, there is nothing to measure"
 )]
 
+pub mod document;
+pub mod goals;
 pub mod machine;
 pub mod measure;
 pub mod peers;
+pub mod plot;
+pub mod progress;
 pub mod report;
 pub mod setup;
 pub mod suites;
+pub mod text;
 pub mod wire;

@@ -96,6 +96,42 @@ impl Bare {
     }
 }
 
+/// What a connection's close takes of the AEAD: two alerts, each sealed under the key of its sender and opened under that of its
+/// receiver.
+#[derive(Debug)]
+pub struct Alerts {
+    /// Sender's and receiver's, for each direction.
+    keys: [[LessSafeKey; 2]; 2],
+    additional: Vec<u8>,
+    /// Alert, the type byte of TLS 1.3, tag.
+    buffer: Vec<u8>,
+    seq: u64,
+}
+
+impl Alerts {
+    /// Four keys of their own.
+    #[must_use]
+    pub fn new(aead: Aead, version: Version) -> Self {
+        let key = || Bare::new(aead, version, TypeByte::Without, 0).key;
+        let Bare { additional, .. } = Bare::new(aead, version, TypeByte::Without, 0);
+        let len = if version == Version::Tls13 { 3 } else { 2 };
+        Self { keys: [[key(), key()], [key(), key()]], additional, buffer: vec![1; len + TAG_LEN], seq: 0 }
+    }
+
+    /// Two alerts there and back.
+    pub fn exchange(&mut self) {
+        self.seq += 1;
+        let len = self.buffer.len() - TAG_LEN;
+        for [sender, receiver] in &self.keys {
+            let (data, trailer) = self.buffer.split_at_mut(len);
+            seal(sender, &self.additional, TypeByte::Without, self.seq, data, trailer);
+            let opened =
+                receiver.open_in_place(nonce(self.seq), Aad::from(&self.additional[..]), &mut self.buffer);
+            black_box(opened.expect("opened"));
+        }
+    }
+}
+
 fn seal(
     key: &LessSafeKey,
     additional: &[u8],

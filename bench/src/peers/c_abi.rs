@@ -20,7 +20,7 @@ use openschannel_ffi::{
     OpenSchannelAcquireCredentials, QueryContextAttributesW,
 };
 
-use super::{C_ABI, Connection, Endpoints, Library, establish};
+use super::{C_ABI, Connection, Endpoints, Halves, Library, Receiving, Sending, establish};
 use crate::setup::{Certificates, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::Wire;
 
@@ -265,14 +265,12 @@ impl Side {
         (status, extra)
     }
 
-    /// DecryptMessage on the record at the front: the status, the length of its plaintext, and how much lies behind it.
-    fn decrypt(handle: &SecHandle, record: &mut [u8]) -> (i32, usize, usize) {
-        let mut buffers = [buffer(buffer_type::DATA, record), EMPTY, EMPTY, EMPTY];
-        let message = descriptor(&mut buffers);
-        // SAFETY: everything lives through the call.
-        let status = unsafe { DecryptMessage(&raw const *handle, &raw const message, 0, null_mut()) };
-        let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
-        (status, buffers[1].len as usize, extra)
+    /// How long SECBUFFER_STREAM_HEADER and SECBUFFER_STREAM_TRAILER are.
+    fn sizes(&self) -> [u32; 2] {
+        let mut sizes = StreamSizes { header: 0, trailer: 0, maximum_message: 0, buffers: 0, block_size: 0 };
+        // SAFETY: the structure of this attribute.
+        unsafe { self.query(attribute::STREAM_SIZES, &raw mut sizes) };
+        [sizes.header, sizes.trailer]
     }
 }
 
@@ -282,7 +280,7 @@ impl Connection for Side {
             if self.is_established {
                 // Tickets.
                 while !input.is_empty() {
-                    let (status, _, extra) = Self::decrypt(&self.handle(), input);
+                    let (status, _, extra) = decrypt(&self.handle(), input);
                     assert_eq!(status, OK, "a ticket");
                     input.drain(..input.len() - extra);
                 }
@@ -335,49 +333,16 @@ impl Connection for Side {
     }
 
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
-        let mut sizes = StreamSizes { header: 0, trailer: 0, maximum_message: 0, buffers: 0, block_size: 0 };
-        // SAFETY: the structure of this attribute.
-        unsafe { self.query(attribute::STREAM_SIZES, &raw mut sizes) };
-        [self.header, self.trailer] = [sizes.header, sizes.trailer];
+        [self.header, self.trailer] = self.sizes();
         wire.lay_out(self.header as usize, plaintext, self.trailer as usize, count);
     }
 
     fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
-        let context = self.handle();
-        let Self { header, trailer, .. } = *self;
-        let data = length(plaintext);
-        let stride = wire.stride();
-        for index in 0..count {
-            let start = wire.slots[index * stride].as_mut_ptr();
-            let part = |kind, from: u32, len| SecBuffer {
-                len,
-                buffer_type: kind,
-                buffer: start.wrapping_add(from as usize).cast(),
-            };
-            let mut buffers = [
-                part(buffer_type::STREAM_HEADER, 0, header),
-                part(buffer_type::DATA, header, data),
-                part(buffer_type::STREAM_TRAILER, header + data, trailer),
-                EMPTY,
-            ];
-            let message = descriptor(&mut buffers);
-            // SAFETY: the slot is as long as the three parts, and everything lives through the call.
-            let status = unsafe { EncryptMessage(&raw const context, 0, &raw const message, 0) };
-            assert_eq!(status, OK, "sealed");
-            wire.record_len = (buffers[0].len + buffers[1].len + buffers[2].len) as usize;
-        }
-        wire.count = count;
+        seal_batch(self.handle(), [self.header, self.trailer], plaintext, count, wire);
     }
 
     fn open_batch(&mut self, wire: &mut Wire) -> usize {
-        let context = self.handle();
-        let mut total = 0;
-        for slot in &mut wire.slots[..wire.count] {
-            let (status, data, _) = Self::decrypt(&context, &mut slot[..wire.record_len]);
-            assert_eq!(status, OK, "opened");
-            total += data;
-        }
-        total
+        open_batch(self.handle(), wire)
     }
 
     fn close(&mut self, output: &mut Vec<u8>) {
@@ -395,10 +360,86 @@ impl Connection for Side {
     }
 
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool {
-        let (status, _, extra) = Self::decrypt(&self.handle(), input);
+        let (status, _, extra) = decrypt(&self.handle(), input);
         input.drain(..input.len() - extra);
         status == CONTEXT_EXPIRED
     }
+
+    fn split(self: Box<Self>) -> Option<Halves> {
+        let sizes = self.sizes();
+        let side = Arc::new(*self);
+        let sending = Half { side: Arc::clone(&side), sizes };
+        Some(Halves { sending: Box::new(sending), receiving: Box::new(Half { side, sizes }) })
+    }
+}
+
+/// One thread's use of a handle that another thread uses too, as SSPI allows.
+struct Half {
+    side: Arc<Side>,
+    sizes: [u32; 2],
+}
+
+impl Sending for Half {
+    fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        let [header, trailer] = self.sizes;
+        wire.lay_out(header as usize, plaintext, trailer as usize, count);
+    }
+
+    fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        seal_batch(self.side.handle(), self.sizes, plaintext, count, wire);
+    }
+}
+
+impl Receiving for Half {
+    fn open_batch(&mut self, wire: &mut Wire) -> usize {
+        open_batch(self.side.handle(), wire)
+    }
+}
+
+/// EncryptMessage `count` times; `sizes` are those of header and trailer.
+fn seal_batch(context: SecHandle, sizes: [u32; 2], plaintext: &[u8], count: usize, wire: &mut Wire) {
+    let ([header, trailer], data, stride) = (sizes, length(plaintext), wire.stride());
+    for index in 0..count {
+        let start = wire.slots[index * stride].as_mut_ptr();
+        let part = |kind, from: u32, len| SecBuffer {
+            len,
+            buffer_type: kind,
+            buffer: start.wrapping_add(from as usize).cast(),
+        };
+        let mut buffers = [
+            part(buffer_type::STREAM_HEADER, 0, header),
+            part(buffer_type::DATA, header, data),
+            part(buffer_type::STREAM_TRAILER, header + data, trailer),
+            EMPTY,
+        ];
+        let message = descriptor(&mut buffers);
+        // SAFETY: the slot is as long as the three parts, and everything lives through the call.
+        let status = unsafe { EncryptMessage(&raw const context, 0, &raw const message, 0) };
+        assert_eq!(status, OK, "sealed");
+        wire.record_len = (buffers[0].len + buffers[1].len + buffers[2].len) as usize;
+    }
+    wire.count = count;
+}
+
+/// DecryptMessage on each record of the wire.
+fn open_batch(context: SecHandle, wire: &mut Wire) -> usize {
+    let mut total = 0;
+    for slot in &mut wire.slots[..wire.count] {
+        let (status, data, _) = decrypt(&context, &mut slot[..wire.record_len]);
+        assert_eq!(status, OK, "opened");
+        total += data;
+    }
+    total
+}
+
+/// DecryptMessage on the record at the front: the status, the length of its plaintext, and how much lies behind it.
+fn decrypt(handle: &SecHandle, record: &mut [u8]) -> (i32, usize, usize) {
+    let mut buffers = [buffer(buffer_type::DATA, record), EMPTY, EMPTY, EMPTY];
+    let message = descriptor(&mut buffers);
+    // SAFETY: everything lives through the call.
+    let status = unsafe { DecryptMessage(&raw const *handle, &raw const message, 0, null_mut()) };
+    let extra = if buffers[3].buffer_type == buffer_type::EXTRA { buffers[3].len as usize } else { 0 };
+    (status, buffers[1].len as usize, extra)
 }
 
 impl Drop for Side {

@@ -89,6 +89,35 @@ pub trait Connection: Send {
 
     /// Takes the peer's close_notify off `input`; whether it was one.
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool;
+
+    /// The two directions for two threads, of an established connection that can be used by two at once.
+    fn split(self: Box<Self>) -> Option<Halves> {
+        None
+    }
+}
+
+/// What a split connection is.
+#[expect(missing_debug_implementations, reason = "contenders have nothing to show")]
+pub struct Halves {
+    /// Seals.
+    pub sending: Box<dyn Sending>,
+    /// Opens.
+    pub receiving: Box<dyn Receiving>,
+}
+
+/// The sending direction of a connection; as in [`Connection`].
+pub trait Sending: Send {
+    /// As [`Connection::prepare`].
+    fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire);
+
+    /// As [`Connection::seal_batch`].
+    fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire);
+}
+
+/// The receiving direction of a connection.
+pub trait Receiving: Send {
+    /// As [`Connection::open_batch`].
+    fn open_batch(&mut self, wire: &mut Wire) -> usize;
 }
 
 /// A connection's two sides.

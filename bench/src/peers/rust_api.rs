@@ -5,9 +5,13 @@ use openschannel::credentials::{
     CipherSuite, Identity, InboundCredentials, NamedGroup, OutboundCredentials, Trust,
 };
 use openschannel::status::{ErrorStatus, SuccessStatus};
-use openschannel::{ContextOptions, ControlToken, SecurityContext, TokenBuffer, TokenOutcome};
+use openschannel::{
+    ContextOptions, ControlToken, ReceiveHalf, SecurityContext, SendHalf, TokenBuffer, TokenOutcome,
+};
 
-use super::{Connection, Endpoints, Library, RUST_API, RUST_API_SCATTERED, establish};
+use super::{
+    Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, Receiving, Sending, establish,
+};
 use crate::setup::{Group, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::Wire;
 
@@ -253,5 +257,37 @@ impl Connection for Side {
         let message = self.context().decrypt_message(input).expect("opened");
         input.drain(..message.extra.start);
         message.status == SuccessStatus::ContextExpired
+    }
+
+    fn split(self: Box<Self>) -> Option<Halves> {
+        let State::Begun(context) = self.state else { return None };
+        let (sending, receiving) = context.split().ok()?;
+        Some(Halves { sending: Box::new(sending), receiving: Box::new(receiving) })
+    }
+}
+
+impl Sending for SendHalf {
+    fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        let sizes = self.attributes().stream_sizes();
+        wire.lay_out(sizes.header, plaintext, sizes.trailer, count);
+    }
+
+    fn seal_batch(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
+        let (len, stride) = (plaintext.len(), wire.stride());
+        for index in 0..count {
+            let slot = &mut wire.slots[index * stride];
+            wire.record_len = self.encrypt_contiguous(slot, len).expect("sealed");
+        }
+        wire.count = count;
+    }
+}
+
+impl Receiving for ReceiveHalf {
+    fn open_batch(&mut self, wire: &mut Wire) -> usize {
+        let mut total = 0;
+        for slot in &mut wire.slots[..wire.count] {
+            total += self.decrypt(&mut slot[..wire.record_len]).expect("opened").data.len();
+        }
+        total
     }
 }

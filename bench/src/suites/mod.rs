@@ -1,5 +1,10 @@
 //! What is measured. A suite turns a plan into measurements.
 
+pub mod bulk;
+pub mod duplex;
+pub mod shutdown;
+
+use crate::goals::Goal;
 use crate::measure::Rounds;
 use crate::report::{Cell, Measurement};
 
@@ -44,6 +49,12 @@ pub trait Suite: Sync {
     /// Every cell that a run gives, with the contenders in it. Goals and tests rely on it.
     fn promises(&self, plan: &Plan) -> Vec<(Cell, String)>;
 
+    /// How it is measured: a paragraph or two for the page, in Markdown.
+    fn method(&self) -> &'static str;
+
+    /// What has to be reached, in cells of this suite.
+    fn goals(&self) -> Vec<Goal>;
+
     /// Measures.
     ///
     /// # Errors
@@ -54,5 +65,5 @@ pub trait Suite: Sync {
 /// All suites of this program, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Suite> {
-    vec![]
+    vec![&bulk::Bulk, &duplex::Duplex, &shutdown::Shutdown]
 }

@@ -43,9 +43,16 @@ const char *WINAPI OpenSchannelStatusMeaning(SECURITY_STATUS status);
 #define OPENSCHANNEL_QUIET 0x00000001
 #define OPENSCHANNEL_COMPATIBLE 0x00000002
 
+/*
+ * Verify the peer's certificate chain in every full handshake. Without it, a chain that was found valid within the last ten minutes, byte
+ * for byte the same, for the same name and under the same trust, is not built and its signatures are not checked again; its dates are,
+ * and so is that the peer owns the key. Manual validation and every check of revocation verify anew in any case.
+ */
+#define OPENSCHANNEL_FORGET_CHAINS 0x00000004
+
 typedef struct _OPENSCHANNEL_CREDENTIAL_OPTIONS {
     DWORD cbSize;
-    DWORD dwFlags;             /* OPENSCHANNEL_QUIET, OPENSCHANNEL_COMPATIBLE */
+    DWORD dwFlags;             /* OPENSCHANNEL_QUIET or _COMPATIBLE, OPENSCHANNEL_FORGET_CHAINS */
     const char *pszKeyLogFile; /* secrets of every connection go there, as NSS and Wireshark know them; NULL: nowhere */
     DWORD cCipherSuites;
     const WORD *pCipherSuites; /* IANA's numbers, the preferred one first; none: the usual ones */

@@ -60,6 +60,8 @@ layout!(
 const QUIET: u32 = 1;
 /// `OPENSCHANNEL_COMPATIBLE`
 const COMPATIBLE: u32 = 2;
+/// `OPENSCHANNEL_FORGET_CHAINS`
+const FORGET_CHAINS: u32 = 4;
 /// `OPENSCHANNEL_REQUEST_UPDATE`
 const REQUEST_UPDATE: u32 = 1;
 /// `OPENSCHANNEL_TRANSPORT_EOF`
@@ -232,7 +234,8 @@ unsafe fn read_options(options: *const CredentialOptions) -> Result<Extras, Erro
     }
     // SAFETY: as long as it says.
     let options = unsafe { options.read_unaligned() };
-    extras.post_handshake = match options.flags {
+    extras.forget_chains = options.flags & FORGET_CHAINS != 0;
+    extras.post_handshake = match options.flags & !FORGET_CHAINS {
         0 => None,
         QUIET => Some(PostHandshake::Quiet),
         COMPATIBLE => Some(PostHandshake::Compatible),
@@ -341,5 +344,37 @@ mod texts {
         texts.entry(text).or_insert_with(|| {
             CString::new(text).map_or(c"unknown", |text| Box::leak(text.into_boxed_c_str()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_of_a_credential() {
+        let read = |flags| {
+            let options = CredentialOptions {
+                size: 48,
+                flags,
+                key_log_file: std::ptr::null(),
+                cipher_suite_count: 0,
+                cipher_suites: std::ptr::null(),
+                group_count: 0,
+                groups: std::ptr::null(),
+            };
+            // SAFETY: the structure is there.
+            unsafe { read_options(&raw const options) }
+                .map(|extras| (extras.post_handshake, extras.forget_chains))
+        };
+        assert_eq!(read(0), Ok((None, false)));
+        assert_eq!(read(1), Ok((Some(PostHandshake::Quiet), false)));
+        assert_eq!(read(2), Ok((Some(PostHandshake::Compatible), false)));
+        assert_eq!(read(4), Ok((None, true)));
+        assert_eq!(read(5), Ok((Some(PostHandshake::Quiet), true)));
+        assert_eq!(read(6), Ok((Some(PostHandshake::Compatible), true)));
+        for unknown in [3, 7, 8, 12, 1 << 31] {
+            assert_eq!(read(unknown), Err(ErrorStatus::InvalidParameter), "{unknown}");
+        }
     }
 }

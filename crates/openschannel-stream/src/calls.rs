@@ -21,10 +21,6 @@ pub(crate) struct Calls {
     first_token: Vec<RecordSeen>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every connection is in the large one for nearly all its life"
-)]
 enum Stage {
     /// A server that has no whole first record: SSPI has no context either.
     Listening {

@@ -1,10 +1,16 @@
 //! QueryContextAttributes: what can be asked about a connection, captured when its handshake finished (sections 3.6 and 7).
 
+mod agreed;
+
+pub(crate) use agreed::{Agreed, Chain};
+
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::context::Role;
+use crate::credentials::slot::TICKET_MARK_LEN;
 use crate::credentials::{CipherSuite, NamedGroup, PostHandshake, Rejection, x509};
-use crate::handshake::{CannotExport, Exporter};
+use crate::handshake::{CannotExport, Exporter, ExporterSecret, Randoms};
 use crate::status::{Error, ErrorStatus};
 
 /// The protocol version of a connection.
@@ -103,57 +109,109 @@ pub struct SessionInfo<'a> {
 }
 
 /// The answers. Kept as long as either half of the connection.
-#[derive(Debug)]
 pub struct Attributes {
-    pub(crate) role: Role,
-    pub(crate) protocol: Protocol,
-    pub(crate) post_handshake: PostHandshake,
-    pub(crate) cipher_suite: CipherSuite,
-    pub(crate) group: Option<NamedGroup>,
-    pub(crate) application_protocol: Option<Box<[u8]>>,
-    pub(crate) resumed: bool,
-    pub(crate) session_id: Box<[u8]>,
-    pub(crate) remote_chain: Box<[Vec<u8>]>,
-    pub(crate) local_chain: Box<[Vec<u8>]>,
-    pub(crate) server_name: Option<Box<str>>,
-    pub(crate) issuers: Box<[Vec<u8>]>,
-    pub(crate) signature_schemes: Box<[u16]>,
-    pub(crate) extensions: Box<[u16]>,
-    pub(crate) unique: Option<[u8; 12]>,
-    pub(crate) validation: Option<Result<(), Rejection>>,
-    pub(crate) exporter: Exporter,
+    agreed: Arc<Agreed>,
+    exporter: ExporterSecret,
+    session_id: [u8; MAX_SESSION_ID],
+    /// What all tickets of the session carry that a server has given out; zero if there are none.
+    ticket_mark: [u8; TICKET_MARK_LEN],
+    rest: Option<Box<Rest>>,
+}
+
+/// RFC 8446 section 4.1.3, RFC 5246 section 7.4.1.3.
+const MAX_SESSION_ID: usize = 32;
+
+/// What only some connections have.
+#[derive(Default)]
+struct Rest {
+    /// TLS 1.2.
+    randoms: Option<Randoms>,
+    /// TLS 1.2: verify_data of the first Finished.
+    unique: Option<[u8; 12]>,
+    /// A server's, in its store.
+    session_ids: Vec<Vec<u8>>,
 }
 
 /// Room for a KeyUpdate behind a data record.
 const REFRESH_ROOM: usize = 27;
 
 impl Attributes {
+    pub(crate) fn new(agreed: Agreed, session_id: &[u8]) -> Self {
+        let mut attributes = Self {
+            agreed: agreed.shared(),
+            exporter: ExporterSecret::vacant(),
+            session_id: [0; MAX_SESSION_ID],
+            ticket_mark: [0; TICKET_MARK_LEN],
+            rest: None,
+        };
+        for (to, from) in attributes.session_id.iter_mut().zip(session_id) {
+            *to = *from;
+        }
+        attributes
+    }
+
+    /// TLS 1.2: the hellos' random bytes, and verify_data of the first Finished.
+    pub(crate) fn set_tls12(&mut self, randoms: Randoms, unique: Option<[u8; 12]>) {
+        let rest = self.rest.get_or_insert_default();
+        rest.randoms = Some(randoms);
+        rest.unique = unique;
+    }
+
+    /// What a server has given out to resume the session by.
+    pub(crate) fn set_session_ids(&mut self, session_ids: Vec<Vec<u8>>) {
+        match session_ids.as_slice() {
+            [] => {}
+            [mark] if mark.len() == TICKET_MARK_LEN => self.ticket_mark.copy_from_slice(mark),
+            _ => self.rest.get_or_insert_default().session_ids = session_ids,
+        }
+    }
+
+    /// Only where the attributes stay: a move would leave the secret behind.
+    pub(crate) fn set_exporter_secret(&mut self, secret: &[u8]) {
+        self.exporter.set(secret);
+    }
+
+    pub(crate) fn post_handshake(&self) -> PostHandshake {
+        self.agreed.post_handshake
+    }
+
+    /// Drops what is stored of this connection's session.
+    pub(crate) fn forget_session(&self) {
+        match &self.rest {
+            Some(rest) if !rest.session_ids.is_empty() => self.agreed.resumption.forget(&rest.session_ids),
+            _ if self.ticket_mark == [0; TICKET_MARK_LEN] => self.agreed.resumption.forget(&[]),
+            _ => self.agreed.resumption.forget(&[self.ticket_mark.to_vec()]),
+        }
+    }
+
     /// Which side of the connection this is.
     pub fn role(&self) -> Role {
-        self.role
+        self.agreed.role
     }
 
     /// The protocol version.
     pub fn protocol(&self) -> Protocol {
-        self.protocol
+        self.agreed.protocol
     }
 
     /// The cipher suite.
     pub fn cipher_suite(&self) -> CipherSuite {
-        self.cipher_suite
+        self.agreed.cipher_suite
     }
 
     /// The group of the key exchange; [`None`] where a resumed TLS 1.2 session exchanged no key.
     pub fn named_group(&self) -> Option<NamedGroup> {
-        self.group
+        self.agreed.group
     }
 
     /// SECPKG_ATTR_STREAM_SIZES.
     pub fn stream_sizes(&self) -> StreamSizes {
-        let (header, trailer) = match (self.protocol, self.cipher()) {
+        let (header, trailer) = match (self.agreed.protocol, self.cipher()) {
             (Protocol::Tls12, Cipher::Aes(_)) => (13, 16),
             (Protocol::Tls12, Cipher::ChaCha20) => (5, 16),
-            (Protocol::Tls13, _) if self.post_handshake == PostHandshake::Quiet => (5, 17 + REFRESH_ROOM),
+            (Protocol::Tls13, _) if self.agreed.post_handshake == PostHandshake::Quiet => {
+                (5, 17 + REFRESH_ROOM)
+            }
             (Protocol::Tls13, _) => (5, 17),
         };
         StreamSizes {
@@ -178,7 +236,7 @@ impl Attributes {
             Cipher::ChaCha20 => (0, 256),
         };
         ConnectionInfo {
-            protocol: match (self.protocol, self.role) {
+            protocol: match (self.agreed.protocol, self.agreed.role) {
                 (Protocol::Tls12, Role::Server) => 0x400,
                 (Protocol::Tls12, Role::Client) => 0x800,
                 (Protocol::Tls13, Role::Server) => 0x1000,
@@ -186,23 +244,27 @@ impl Attributes {
             },
             cipher,
             cipher_strength,
-            hash: if self.cipher_suite.name().ends_with("SHA384") { CALG_SHA_384 } else { CALG_SHA_256 },
+            hash: if self.agreed.cipher_suite.name().ends_with("SHA384") {
+                CALG_SHA_384
+            } else {
+                CALG_SHA_256
+            },
             hash_strength: 0,
             exchange: CALG_ECDH_EPHEM,
-            exchange_strength: self.group.map_or(0, NamedGroup::bits),
+            exchange_strength: self.agreed.group.map_or(0, NamedGroup::bits),
         }
     }
 
     /// SECPKG_ATTR_CIPHER_INFO.
     pub fn cipher_info(&self) -> CipherInfo {
-        let name = self.cipher_suite.name();
+        let name = self.agreed.cipher_suite.name();
         let (cipher, cipher_len, cipher_block_len) = match self.cipher() {
             Cipher::Aes(bits) => ("AES", bits, 16),
             Cipher::ChaCha20 => ("CHACHA20_POLY1305", 256, 1),
         };
         CipherInfo {
-            protocol: self.protocol.wire_version(),
-            cipher_suite: self.cipher_suite.id(),
+            protocol: self.agreed.protocol.wire_version(),
+            cipher_suite: self.agreed.cipher_suite.id(),
             name,
             cipher,
             cipher_len,
@@ -216,18 +278,21 @@ impl Attributes {
             } else {
                 ""
             },
-            key_type: self.group.map_or(0, NamedGroup::id),
+            key_type: self.agreed.group.map_or(0, NamedGroup::id),
         }
     }
 
     /// SECPKG_ATTR_SESSION_INFO.
     pub fn session_info(&self) -> SessionInfo<'_> {
-        SessionInfo { resumed: self.resumed, session_id: &self.session_id }
+        SessionInfo {
+            resumed: self.agreed.resumed,
+            session_id: self.session_id.get(..self.agreed.session_id_len).unwrap_or_default(),
+        }
     }
 
     /// SECPKG_ATTR_APPLICATION_PROTOCOL: what ALPN agreed on, if anything.
     pub fn application_protocol(&self) -> Option<&[u8]> {
-        self.application_protocol.as_deref()
+        self.agreed.application_protocol.as_deref()
     }
 
     /// SECPKG_ATTR_REMOTE_CERTIFICATES: the peer's chain as it was sent, DER, leaf first. Known in resumed sessions too.
@@ -235,7 +300,7 @@ impl Attributes {
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: the peer has shown none.
     pub fn remote_certificates(&self) -> Result<&[Vec<u8>], Error> {
-        certificates(&self.remote_chain, "the peer has shown no certificate")
+        certificates(self.agreed.remote_chain.certificates(), "the peer has shown no certificate")
     }
 
     /// SECPKG_ATTR_LOCAL_CERT_CONTEXT and the chain behind it, as this side sent it.
@@ -243,38 +308,38 @@ impl Attributes {
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: this side has shown none.
     pub fn local_certificates(&self) -> Result<&[Vec<u8>], Error> {
-        certificates(&self.local_chain, "this side has shown no certificate")
+        certificates(self.agreed.local_chain.certificates(), "this side has shown no certificate")
     }
 
     /// SECPKG_ATTR_ISSUER_LIST_EX: the names of the server's CertificateRequest, DER. Empty if it named none or made none.
     pub fn issuer_list(&self) -> &[Vec<u8>] {
-        &self.issuers
+        &self.agreed.issuers
     }
 
     /// SECPKG_ATTR_SUPPORTED_SIGNATURES: IANA numbers of what the peer can verify, where it said so.
     pub fn supported_signatures(&self) -> &[u16] {
-        &self.signature_schemes
+        &self.agreed.signature_schemes
     }
 
     /// SECPKG_ATTR_NEGOTIATED_TLS_EXTENSIONS: IANA numbers of the extensions that both sides used, in the order of the server's answer.
     pub fn negotiated_extensions(&self) -> &[u16] {
-        &self.extensions
+        &self.agreed.extensions
     }
 
     /// On a server: the name the client asked for (SNI).
     pub fn server_name(&self) -> Option<&str> {
-        self.server_name.as_deref()
+        self.agreed.server_name.as_deref()
     }
 
     /// SECPKG_ATTR_CERT_CHECK_RESULT: what the verification of the peer's chain gave, in a resumed session that of its first
     /// handshake; [`None`] if there was none (manual validation, no certificate).
     pub fn validation_result(&self) -> Option<Result<(), &Rejection>> {
-        self.validation.as_ref().map(|result| result.as_ref().copied())
+        self.agreed.validation.as_ref().map(|result| result.as_ref().copied())
     }
 
     /// SECPKG_ATTR_LIFESPAN, tsExpiry: when the peer's certificate ends.
     pub fn expiry(&self) -> Option<SystemTime> {
-        x509::validity(self.remote_chain.first()?).map(|(_, not_after)| not_after)
+        x509::validity(self.agreed.remote_chain.certificates().first()?).map(|(_, not_after)| not_after)
     }
 
     /// SECPKG_ATTR_ENDPOINT_BINDINGS: `tls-server-end-point:` and the hash of the server's certificate (RFC 5929 section 4).
@@ -282,7 +347,7 @@ impl Attributes {
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: there is no server certificate. SEC_E_UNSUPPORTED_FUNCTION: its signature has no single hash.
     pub fn endpoint_bindings(&self) -> Result<Vec<u8>, Error> {
-        let chain = match self.role {
+        let chain = match self.agreed.role {
             Role::Client => self.remote_certificates()?,
             Role::Server => self.local_certificates()?,
         };
@@ -299,7 +364,7 @@ impl Attributes {
     /// # Errors
     /// SEC_E_UNSUPPORTED_FUNCTION: TLS 1.3 does not define it; use [`Attributes::exporter_bindings`].
     pub fn unique_bindings(&self) -> Result<Vec<u8>, Error> {
-        let verify_data = self.unique.as_ref().ok_or_else(|| {
+        let verify_data = self.rest.as_ref().and_then(|rest| rest.unique.as_ref()).ok_or_else(|| {
             Error::new(ErrorStatus::UnsupportedFunction).because("tls-unique is not defined for TLS 1.3")
         })?;
         Ok([b"tls-unique:".as_slice(), verify_data].concat())
@@ -327,7 +392,8 @@ impl Attributes {
         context: Option<&[u8]>,
         output: &mut [u8],
     ) -> Result<(), Error> {
-        self.exporter.export(label, context, output).map_err(|CannotExport| {
+        let exporter = self.exporter().ok_or_else(|| Error::new(ErrorStatus::InternalError))?;
+        exporter.export(label, context, output).map_err(|CannotExport| {
             Error::new(ErrorStatus::InvalidParameter)
                 .because("label or output is empty, or one of them or the context too long")
         })
@@ -341,7 +407,7 @@ impl Attributes {
     /// As [`Attributes::export_keying_material`].
     pub fn eap_key_block(&self, label: &[u8], method: u8) -> Result<([u8; 128], [u8; 64]), Error> {
         let (mut keys, mut vectors) = ([0; 128], [0; 64]);
-        match self.exporter.without_secret(label, &mut vectors) {
+        match self.exporter().and_then(|exporter| exporter.without_secret(label, &mut vectors)) {
             None => {
                 self.export_keying_material(b"EXPORTER_EAP_TLS_Key_Material", Some(&[method]), &mut keys)?;
             }
@@ -350,8 +416,30 @@ impl Attributes {
         Ok((keys, vectors))
     }
 
+    /// Another one for tests that go on from one state in many ways.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        let Self { agreed, exporter, session_id, ticket_mark, rest } = self;
+        let rest = rest.as_ref().map(|rest| {
+            let Rest { randoms, unique, session_ids } = &**rest;
+            Box::new(Rest { randoms: *randoms, unique: *unique, session_ids: session_ids.clone() })
+        });
+        Self {
+            agreed: agreed.clone(),
+            exporter: exporter.fork(),
+            session_id: *session_id,
+            ticket_mark: *ticket_mark,
+            rest,
+        }
+    }
+
+    fn exporter(&self) -> Option<Exporter<'_>> {
+        let randoms = self.rest.as_ref().and_then(|rest| rest.randoms.as_ref());
+        self.exporter.exporter(self.agreed.cipher_suite, randoms)
+    }
+
     fn cipher(&self) -> Cipher {
-        let name = self.cipher_suite.name();
+        let name = self.agreed.cipher_suite.name();
         if name.contains("CHACHA20") {
             Cipher::ChaCha20
         } else if name.contains("AES_128") {
@@ -359,6 +447,15 @@ impl Attributes {
         } else {
             Cipher::Aes(256)
         }
+    }
+}
+
+impl core::fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Attributes")
+            .field("agreed", &self.agreed)
+            .field("session_id", &self.session_info().session_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -110,6 +110,8 @@ pub(crate) struct Extras {
     pub(crate) groups: Option<Vec<u16>>,
     /// IANA numbers, in order of preference.
     pub(crate) cipher_suites: Option<Vec<u16>>,
+    /// Verifies every certificate chain anew.
+    pub(crate) forget_chains: bool,
 }
 
 /// AcquireCredentialsHandle behind its package name.

@@ -157,6 +157,7 @@ impl Variants {
                     .trust(request.trust.clone())
                     .validation(flags::validation(request.flags, request.inbound))
                     .verify_flags(flags::revocation(request.flags))
+                    .remember_chains(!self.extras.forget_chains)
                     .post_handshake(self.extras.post_handshake.unwrap_or(request.post_handshake));
                 if let Some(schemes) = offer.restricted_schemes() {
                     builder = builder.signature_schemes(schemes);

@@ -44,8 +44,8 @@ struct Line<T>(T);
 struct Sending {
     generation: usize,
     live: bool,
-    half: Option<Box<SendHalf>>,
-    whole: Option<Box<SecurityContext>>,
+    half: Option<SendHalf>,
+    whole: Option<SecurityContext>,
     companion: Option<Box<Companion>>,
 }
 
@@ -53,7 +53,7 @@ struct Sending {
 struct Receiving {
     generation: usize,
     live: bool,
-    half: Option<Box<ReceiveHalf>>,
+    half: Option<ReceiveHalf>,
 }
 
 /// A whole connection, lent to one call.
@@ -76,7 +76,7 @@ impl Contexts {
         *send =
             Sending { generation, live: true, companion: Some(Box::new(companion)), ..Sending::default() };
         *receive = Receiving { generation, live: true, half: None };
-        put_back(Box::new(context), &mut send, &mut receive);
+        put_back(context, &mut send, &mut receive);
         Ok(self.0.handle(index, generation))
     }
 
@@ -102,7 +102,7 @@ impl Contexts {
     ) -> Result<R, ErrorStatus> {
         let (entry, name) = self.find(handle)?;
         let mut receive = entry.receive(name)?;
-        call(receive.half.as_deref_mut())
+        call(receive.half.as_mut())
     }
 
     /// Runs `call` on the whole connection; everybody else waits.
@@ -195,23 +195,23 @@ impl Entry {
 }
 
 /// The connection as one value.
-fn take_out(send: &mut Sending, receive: &mut Receiving) -> Result<Box<SecurityContext>, ErrorStatus> {
+fn take_out(send: &mut Sending, receive: &mut Receiving) -> Result<SecurityContext, ErrorStatus> {
     if let Some(whole) = send.whole.take() {
         return Ok(whole);
     }
     let (Some(sending), Some(receiving)) = (send.half.take(), receive.half.take()) else {
         return Err(ErrorStatus::InternalError);
     };
-    SecurityContext::join(*sending, *receiving).map(Box::new).map_err(|_| ErrorStatus::InternalError)
+    SecurityContext::join(sending, receiving).map_err(|_| ErrorStatus::InternalError)
 }
 
 /// In halves where it can be.
-fn put_back(context: Box<SecurityContext>, send: &mut Sending, receive: &mut Receiving) {
+fn put_back(context: SecurityContext, send: &mut Sending, receive: &mut Receiving) {
     match context.split() {
         Ok((sending, receiving)) => {
-            send.half = Some(Box::new(sending));
-            receive.half = Some(Box::new(receiving));
+            send.half = Some(sending);
+            receive.half = Some(receiving);
         }
-        Err(whole) => send.whole = Some(whole),
+        Err(whole) => send.whole = Some(*whole),
     }
 }

@@ -15,7 +15,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::alert::AlertDescription;
-use crate::handshake::Resumption;
+use crate::attributes::{Attributes, Protocol};
 use crate::status::ErrorStatus;
 
 use super::table::State;
@@ -64,16 +64,14 @@ pub struct ClosingReport {
     pub bytes_received: u64,
 }
 
-/// What the halves of one connection share: a few bits, no lock.
+/// What the halves of one connection share: a few bits, no lock, and what can be asked about the connection.
 ///
 /// Both halves write some of the bits, so every write is a read-modify-write and has to stay one: a store would lose the other
 /// half's. On the data path both halves only load.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(super) struct Shared {
     bits: AtomicU32,
-    /// The session goes when the connection fails, whichever half finds it; [`None`] in TLS 1.3.
-    ends_with_failure: Option<Resumption>,
+    pub(super) attributes: Attributes,
 }
 
 /// The own close or a fatal alert was produced (sending half).
@@ -92,12 +90,13 @@ const ALERT_OWED: u32 = 1 << 5;
 const NO_TOKEN_CALLS: u32 = 1 << 6;
 /// The peer was asked for a KeyUpdate and has not sent one since (set by the sending half, taken by the receiving half).
 const UPDATE_ASKED: u32 = 1 << 7;
+/// This side's close_notify was given to the caller (sending half).
+const CLOSE_SENT: u32 = 1 << 8;
 const ALERT_SHIFT: u32 = 24;
 
 impl Shared {
-    /// `session` is what a fatal alert ends (RFC 5246 section 7.2).
-    pub(super) fn new(session: Option<Resumption>) -> Self {
-        Self { bits: AtomicU32::new(0), ends_with_failure: session }
+    pub(super) fn new(attributes: Attributes) -> Self {
+        Self { bits: AtomicU32::new(0), attributes }
     }
 
     pub(super) fn state(&self) -> State {
@@ -121,6 +120,15 @@ impl Shared {
         self.set(LOCAL_CLOSED);
         // Nothing is sent behind the own close (RFC 8446 section 6.1), a KeyUpdate's answer neither.
         self.clear(REPLY_DUE);
+    }
+
+    /// The close_notify was produced and given out, possibly before there were keys.
+    pub(super) fn note_close_sent(&self) {
+        self.set(CLOSE_SENT);
+    }
+
+    pub(super) fn is_close_sent(&self) -> bool {
+        self.has(CLOSE_SENT)
     }
 
     pub(super) fn close_peer(&self) {
@@ -167,9 +175,10 @@ impl Shared {
         self.end_session();
     }
 
+    /// A fatal alert ends the session of TLS 1.2 (RFC 5246 section 7.2), whichever half meets it.
     fn end_session(&self) {
-        if let Some(session) = &self.ends_with_failure {
-            session.forget();
+        if self.attributes.protocol() == Protocol::Tls12 {
+            self.attributes.forget_session();
         }
     }
 
@@ -206,7 +215,7 @@ impl Shared {
     /// Another one with the same bits; what a failure ends is the same session.
     #[cfg(test)]
     pub(super) fn fork(&self) -> Self {
-        Self { bits: AtomicU32::new(self.word()), ends_with_failure: self.ends_with_failure.clone() }
+        Self { bits: AtomicU32::new(self.word()), attributes: self.attributes.fork() }
     }
 
     #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::alert::{Alert, AlertLevel};
 use crate::credentials::OutboundCredentials;
-use crate::handshake::{Handshake, Step, seal_alert};
+use crate::handshake::{Handshake, Step};
 use crate::record::Sealer;
 use crate::status::Error;
 
@@ -31,7 +31,7 @@ enum Sent {
     Plain,
     /// S6k: under a key of which the engine must not seal another record, since it would take the same nonce.
     Sealed {
-        sealer: Sealer,
+        sealer: Box<Sealer>,
         stored: StoredAlert,
     },
 }
@@ -104,9 +104,9 @@ impl Handshaking {
                 self.sent = Sent::Plain;
             }
             Some(mut sealer) => {
-                let record = seal_alert(&mut sealer, alert)?;
-                put_both(unsent, &record, output)?;
-                self.sent = Sent::Sealed { sealer, stored: StoredAlert { alert, record } };
+                let stored = StoredAlert::seal(&mut sealer, alert)?;
+                put_both(unsent, stored.record(), output)?;
+                self.sent = Sent::Sealed { sealer, stored };
             }
         }
         self.close_sent |= alert.is_close_notify();
@@ -116,7 +116,7 @@ impl Handshaking {
     fn emit_again(&mut self, alert: Alert, unsent: &[u8], output: &mut TokenBuffer<'_>) -> Result<(), Error> {
         let Sent::Sealed { sealer, stored } = &mut self.sent else { return self.emit(alert, unsent, output) };
         if stored.alert == alert {
-            return output.put(&stored.record);
+            return output.put(stored.record());
         }
         // RFC 8446 section 6.1: user_canceled is followed by a close_notify. It takes the next sequence number.
         let completes_cancel = alert.is_close_notify()
@@ -124,9 +124,8 @@ impl Handshaking {
             && stored.alert.level != AlertLevel::FATAL;
         if completes_cancel {
             output.fits(sealer.record_len(alert.to_bytes().len()))?;
-            let record = seal_alert(sealer, alert)?;
-            output.put(&record)?;
-            *stored = StoredAlert { alert, record };
+            *stored = StoredAlert::seal(sealer, alert)?;
+            output.put(stored.record())?;
             self.close_sent = true;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, AlertVersion, LocalFailure, ReceivedAlert, received};
 use crate::attributes::{Attributes, Protocol};
 use crate::credentials::PostHandshake;
-use crate::handshake::{MAX_WARNING_ALERTS, Messages, Resumption, Tickets, TrafficSecret};
+use crate::handshake::{HandedOverDirection, KeySource, MAX_WARNING_ALERTS, Messages, Tickets};
 use crate::record::{ContentType, Framing, FramingError, OpenFailure, Opened, Opener, TAG_LEN, frame};
 use crate::status::{Error, ErrorStatus, Fault, SuccessStatus};
 
@@ -14,33 +14,44 @@ use super::closure::{ReadEnd, Shared, TransportEnd};
 use super::table::{self, Message};
 
 /// Records without data a peer may send in a row: BoringSSL's kMaxEmptyRecords. They make this side work for nothing.
-const MAX_EMPTY_RECORDS: u32 = 32;
+const MAX_EMPTY_RECORDS: u8 = 32;
 
 /// Decrypts, and says how its direction of the connection ended.
 ///
 /// Made by [`SecurityContext::split`](super::SecurityContext::split). One thread may use it while another uses the
 /// [`SendHalf`](super::SendHalf): no lock is shared.
 #[derive(Debug)]
-pub struct ReceiveHalf {
+pub struct ReceiveHalf(pub(super) Box<Receiving>);
+
+/// One block of memory; as that of [`SendHalf`](super::SendHalf).
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Receiving {
+    /// Ends with the sequence number.
     pub(super) opener: Opener,
-    pub(super) secret: Option<TrafficSecret>,
-    pub(super) tickets: Option<Tickets>,
+    bytes_received: u64,
+    empty_records: u8,
+    warnings: u8,
+    /// KeyUpdates and refused renegotiations in a row.
+    pub(super) post_handshake: u8,
+    mode: PostHandshake,
+    /// The caller holds the beginning of a record.
+    pub(super) inside_record: bool,
     pub(super) reconnects: bool,
-    pub(super) resumption: Resumption,
+    read_end: ReadEnd,
+    /// TLS 1.3's; zero otherwise.
+    pub(super) source: KeySource,
+    pub(super) pending: Option<Box<Pending>>,
+    shared: Arc<Shared>,
+}
+
+/// What an idle connection does not have.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) tickets: Option<Tickets>,
     pub(super) messages: Messages,
     /// The record that SEC_I_RENEGOTIATE left in the caller's buffer: not to be opened again when it comes again.
     pub(super) seen: Option<SeenRecord>,
-    mode: PostHandshake,
-    read_end: ReadEnd,
-    /// The caller holds the beginning of a record.
-    pub(super) inside_record: bool,
-    warnings: u32,
-    empty_records: u32,
-    /// KeyUpdates and refused renegotiations in a row.
-    pub(super) post_handshake: u32,
-    bytes_received: u64,
-    pub(super) shared: Arc<Shared>,
-    pub(super) attributes: Arc<Attributes>,
 }
 
 /// Tells one record from all others: its tag depends on its sequence number.
@@ -79,35 +90,33 @@ pub struct Decrypted {
 }
 
 impl ReceiveHalf {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one hand-over, each from somewhere else")]
     pub(super) fn new(
-        opener: Opener,
-        secret: Option<TrafficSecret>,
+        keys: &HandedOverDirection,
         tickets: Option<Tickets>,
         reconnects: bool,
-        resumption: Resumption,
-        mode: PostHandshake,
+        read_end: ReadEnd,
         shared: Arc<Shared>,
-        attributes: Arc<Attributes>,
     ) -> Self {
-        Self {
-            opener,
-            secret,
-            tickets,
-            reconnects,
-            resumption,
-            messages: Messages::default(),
-            seen: None,
-            mode,
-            read_end: ReadEnd::Open,
-            inside_record: false,
-            warnings: 0,
-            empty_records: 0,
-            post_handshake: 0,
+        let mut half = Box::new(Receiving {
+            opener: Opener::vacant(keys.keys.protection),
             bytes_received: 0,
+            empty_records: 0,
+            warnings: 0,
+            post_handshake: 0,
+            mode: shared.attributes.post_handshake(),
+            inside_record: false,
+            reconnects,
+            read_end,
+            source: KeySource::vacant(),
+            pending: tickets
+                .map(|tickets| Box::new(Pending { tickets: Some(tickets), ..Pending::default() })),
             shared,
-            attributes,
+        });
+        half.opener.set_keys(&keys.keys, keys.seq);
+        if let Some(source) = &keys.source {
+            half.source.set(source);
         }
+        Self(half)
     }
 
     /// DecryptMessage: opens the record at the front of `buffer` where it lies.
@@ -120,10 +129,10 @@ impl ReceiveHalf {
     ///   breach of the protocol, the status of [`alert::received`](crate::alert::received) for a fatal alert. The buffer may be
     ///   destroyed. After a failure found here [`Error::alert`] is owed to the peer: ApplyControlToken and the token call give its record.
     pub fn decrypt(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
-        if self.shared.is_gated_for_nobody() {
+        if self.shared().is_gated_for_nobody() {
             self.drop_held_message();
         }
-        match table::decrypt(self.shared.state()) {
+        match table::decrypt(self.shared().state()) {
             Message::Process => {}
             Message::Succeed(status) => {
                 return Ok(Decrypted { status, header: 0, data: 0..0, trailer: 0..0, extra: 0..0 });
@@ -133,10 +142,10 @@ impl ReceiveHalf {
                     .because("nothing can be received on this connection any more, or not now"));
             }
         }
-        if let Some(len) = self.seen.as_ref().and_then(|seen| seen.starts(buffer)) {
-            self.seen = None;
-            self.inside_record = false;
-            let header = self.opener.protection().header_len();
+        if let Some(len) = self.seen_at_front_of(buffer) {
+            self.forget_seen();
+            self.0.inside_record = false;
+            let header = self.0.opener.protection().header_len();
             return Ok(Decrypted {
                 status: SuccessStatus::Ok,
                 header,
@@ -146,18 +155,18 @@ impl ReceiveHalf {
             });
         }
         let whole = buffer.len();
-        let len = match frame(buffer, self.opener.protection().max_fragment()) {
+        let len = match frame(buffer, self.0.opener.protection().max_fragment()) {
             Ok(Framing::Complete { len, .. }) => len,
             Ok(Framing::Incomplete { missing }) => {
-                self.inside_record = whole > 0;
+                self.0.inside_record = whole > 0;
                 return Err(Error::new(ErrorStatus::IncompleteMessage).with_missing(missing));
             }
             Err(error) => return Err(self.fail(framing_failure(error))),
         };
-        self.inside_record = false;
+        self.0.inside_record = false;
         let record = buffer.get_mut(..len).unwrap_or_default();
         let opened = self.open(record)?;
-        self.seen = None;
+        self.forget_seen();
         let Opened { content_type, content } = opened;
         let mut decrypted = Decrypted {
             status: SuccessStatus::Ok,
@@ -178,9 +187,9 @@ impl ReceiveHalf {
             ContentType::HANDSHAKE if self.leaves_handshake_to_token_calls() => {
                 self.push_handshake(record.get(content).unwrap_or_default())?;
                 // The caller hands the record to the token call as it came (section 8.1).
-                self.opener.restore(record).map_err(|failure| self.fail(open_failure(failure)))?;
-                self.seen = SeenRecord::of(record);
-                self.shared.set_gate(true);
+                self.0.opener.restore(record).map_err(|failure| self.fail(open_failure(failure)))?;
+                self.0.pending.get_or_insert_default().seen = SeenRecord::of(record);
+                self.shared().set_gate(true);
                 decrypted = Decrypted {
                     status: SuccessStatus::Renegotiate,
                     header: 0,
@@ -192,7 +201,7 @@ impl ReceiveHalf {
             ContentType::HANDSHAKE => {
                 self.push_handshake(record.get(content).unwrap_or_default())?;
                 if self.process_messages()?.renegotiate {
-                    self.shared.owe_reply();
+                    self.shared().owe_reply();
                 }
             }
             _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
@@ -204,58 +213,105 @@ impl ReceiveHalf {
     /// another thread, where nobody can make the token call that SEC_I_RENEGOTIATE asks for. A message that waits for that call already
     /// still does.
     pub fn consume_post_handshake(&mut self) {
-        self.mode = PostHandshake::Quiet;
+        self.0.mode = PostHandshake::Quiet;
     }
 
     /// Tells the half that the transport ended, and gives the verdict. Give every complete record that was received to
     /// [`ReceiveHalf::decrypt`] first; `unprocessed` is how many received bytes are left after that.
     pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
-        self.read_end = self.read_end();
-        if self.read_end == ReadEnd::Open {
-            self.read_end = match end {
+        self.0.read_end = self.read_end();
+        if self.0.read_end == ReadEnd::Open {
+            self.0.read_end = match end {
                 TransportEnd::Eof => {
-                    ReadEnd::Truncated { inside_record: unprocessed > 0 || self.inside_record }
+                    ReadEnd::Truncated { inside_record: unprocessed > 0 || self.0.inside_record }
                 }
                 TransportEnd::Reset => ReadEnd::Reset,
             };
         }
-        self.read_end
+        self.0.read_end
     }
 
     /// How this half stands.
     pub fn read_end(&self) -> ReadEnd {
-        match self.read_end {
+        match self.0.read_end {
             // By a fatal alert of this side's: what comes now is not read, so it is no end of the peer's.
-            ReadEnd::Open if self.shared.is_failed() => ReadEnd::Failed(ErrorStatus::ContextExpired),
+            ReadEnd::Open if self.shared().is_failed() => ReadEnd::Failed(ErrorStatus::ContextExpired),
             end => end,
         }
     }
 
     /// Plaintext bytes delivered so far.
     pub fn bytes_received(&self) -> u64 {
-        self.bytes_received
+        self.0.bytes_received
     }
 
     /// What was captured when the handshake finished.
     pub fn attributes(&self) -> &Attributes {
-        &self.attributes
+        &self.0.shared.attributes
+    }
+
+    /// Drops all but the raw keys: [`SendHalf::park`](super::SendHalf::park).
+    pub fn park(&mut self) {
+        self.0.opener.park();
+    }
+
+    /// Whether the next record has to make the AEAD context first.
+    pub fn is_parked(&self) -> bool {
+        self.0.opener.is_parked()
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(super) fn shared_arc(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Whether a handshake message ends where the last record ended.
+    pub(super) fn is_aligned(&self) -> bool {
+        self.0.pending.as_ref().is_none_or(|pending| pending.messages.is_aligned())
+    }
+
+    /// Length of the record that was seen before, if `input` begins with it.
+    pub(super) fn seen_at_front_of(&self, input: &[u8]) -> Option<usize> {
+        self.0.pending.as_ref()?.seen.as_ref()?.starts(input)
+    }
+
+    pub(super) fn has_seen(&self) -> bool {
+        self.0.pending.as_ref().is_some_and(|pending| pending.seen.is_some())
+    }
+
+    pub(super) fn forget_seen(&mut self) {
+        if let Some(pending) = &mut self.0.pending {
+            pending.seen = None;
+            self.tidy();
+        }
+    }
+
+    /// Gives back the memory of what is not pending any more.
+    pub(super) fn tidy(&mut self) {
+        let is_done = |pending: &mut Box<Pending>| {
+            pending.tickets.is_none() && pending.seen.is_none() && pending.messages.is_aligned()
+        };
+        drop(self.0.pending.take_if(is_done));
     }
 
     /// Compatible mode, as long as there is somebody to make the call.
     fn leaves_handshake_to_token_calls(&self) -> bool {
-        self.mode == PostHandshake::Compatible && self.is_tls13() && !self.shared.has_no_token_calls()
+        self.0.mode == PostHandshake::Compatible && self.is_tls13() && !self.shared().has_no_token_calls()
     }
 
     pub(super) fn is_tls13(&self) -> bool {
-        self.opener.protection().is_tls13()
+        self.0.opener.protection().is_tls13()
     }
 
     pub(super) fn max_fragment(&self) -> usize {
-        self.opener.protection().max_fragment()
+        self.0.opener.protection().max_fragment()
     }
 
     pub(super) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error> {
-        self.opener.open(record).map_err(|failure| self.fail(open_failure(failure)))
+        self.0.opener.open(record).map_err(|failure| self.fail(open_failure(failure)))
     }
 
     pub(super) fn push_handshake(&mut self, content: &[u8]) -> Result<(), Error> {
@@ -263,7 +319,7 @@ impl ReceiveHalf {
         if content.is_empty() {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
         }
-        self.messages.push(content);
+        self.0.pending.get_or_insert_default().messages.push(content);
         Ok(())
     }
 
@@ -273,67 +329,73 @@ impl ReceiveHalf {
         self.end(ReadEnd::Failed(failure.status()));
         match failure.alert() {
             Some(alert) => {
-                self.shared.fail_owing(alert);
+                self.shared().fail_owing(alert);
                 error.with_alert(Alert::fatal(alert))
             }
             None => {
-                self.shared.fail();
+                self.shared().fail();
                 error
             }
         }
     }
 
     pub(super) fn end(&mut self, end: ReadEnd) {
-        if self.read_end == ReadEnd::Open {
-            self.read_end = end;
+        if self.0.read_end == ReadEnd::Open {
+            self.0.read_end = end;
         }
     }
 
     fn take_data(&mut self, len: usize) -> Result<(), Error> {
         // RFC 8446 section 5.1: nothing comes between the pieces of a handshake message.
-        if !self.messages.is_aligned() {
+        if !self.is_aligned() {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
         }
         if len == 0 {
-            self.empty_records += 1;
-            if self.empty_records > MAX_EMPTY_RECORDS {
+            self.0.empty_records += 1;
+            if self.0.empty_records > MAX_EMPTY_RECORDS {
                 return Err(self.fail(LocalFailure::UnexpectedMessage));
             }
             return Ok(());
         }
-        self.empty_records = 0;
-        self.warnings = 0;
-        self.post_handshake = 0;
-        self.bytes_received += len as u64;
+        if let Some(pending) = &mut self.0.pending {
+            if pending.tickets.as_mut().is_some_and(|tickets| !tickets.may_follow_data()) {
+                pending.tickets = None;
+            }
+            self.tidy();
+        }
+        self.0.empty_records = 0;
+        self.0.warnings = 0;
+        self.0.post_handshake = 0;
+        self.0.bytes_received += len as u64;
         Ok(())
     }
 
     fn take_alert(&mut self, content: &[u8]) -> Result<SuccessStatus, Error> {
-        if !self.messages.is_aligned() {
+        if !self.is_aligned() {
             return Err(self.fail(LocalFailure::UnexpectedMessage));
         }
         let Some(alert) = Alert::parse(content) else { return Err(self.fail(LocalFailure::DecodeError)) };
-        let version = match self.attributes.protocol() {
+        let version = match self.attributes().protocol() {
             Protocol::Tls12 => AlertVersion::Tls12,
             Protocol::Tls13 => AlertVersion::Tls13,
         };
         match received(alert, version) {
             ReceivedAlert::Closed => {
                 self.end(ReadEnd::Clean);
-                self.shared.close_peer();
+                self.shared().close_peer();
                 Ok(SuccessStatus::ContextExpired)
             }
             // no_renegotiation answers a request, and none is ever made here.
             ReceivedAlert::Ignored | ReceivedAlert::NoRenegotiation => {
-                self.warnings += 1;
-                if self.warnings > MAX_WARNING_ALERTS {
+                self.0.warnings += 1;
+                if u32::from(self.0.warnings) > MAX_WARNING_ALERTS {
                     return Err(self.fail(LocalFailure::UnexpectedMessage));
                 }
                 Ok(SuccessStatus::Ok)
             }
             ReceivedAlert::Failed(status) => {
                 self.end(ReadEnd::Alert(alert.description));
-                self.shared.fail();
+                self.shared().fail();
                 Err(Error::new(status).by(Fault::Peer).with_received_alert(alert))
             }
         }
@@ -356,5 +418,6 @@ pub(super) fn open_failure(failure: OpenFailure) -> LocalFailure {
         OpenFailure::UnexpectedType | OpenFailure::NoInnerType => LocalFailure::UnexpectedMessage,
         OpenFailure::Overflow => LocalFailure::RecordOverflow,
         OpenFailure::BadTag => LocalFailure::BadRecordMac,
+        OpenFailure::NoKey => LocalFailure::Internal,
     }
 }

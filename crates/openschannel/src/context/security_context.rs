@@ -23,27 +23,68 @@ use super::{ContextOptions, Role};
 #[derive(Debug)]
 pub struct SecurityContext {
     phase: Phase,
+    /// Until the handshake's last token is given out.
+    beginning: Option<Box<Beginning>>,
+}
+
+/// Established, which a context is nearly all its life, or not: no larger than its halves.
+#[derive(Debug)]
+enum Phase {
+    Established { send: SendHalf, receive: ReceiveHalf },
+    Unfinished(Box<Unfinished>),
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is boxed, and what has failed is about to go")]
+enum Unfinished {
+    Handshaking(Handshaking),
+    /// S9 before the handshake was finished.
+    Failed(FailedHandshake),
+}
+
+/// A borrowed [`Phase`].
+enum View<'a> {
+    Handshaking(&'a Handshaking),
+    Established { send: &'a SendHalf, receive: &'a ReceiveHalf },
+    Failed(&'a FailedHandshake),
+}
+
+/// A mutably borrowed [`Phase`].
+enum ViewMut<'a> {
+    Handshaking(&'a mut Handshaking),
+    Established { send: &'a mut SendHalf, receive: &'a mut ReceiveHalf },
+    Failed(&'a mut FailedHandshake),
+}
+
+impl Phase {
+    fn view(&self) -> View<'_> {
+        match self {
+            Self::Established { send, receive } => View::Established { send, receive },
+            Self::Unfinished(unfinished) => match &**unfinished {
+                Unfinished::Handshaking(handshaking) => View::Handshaking(handshaking),
+                Unfinished::Failed(failed) => View::Failed(failed),
+            },
+        }
+    }
+
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        match self {
+            Self::Established { send, receive } => ViewMut::Established { send, receive },
+            Self::Unfinished(unfinished) => match &mut **unfinished {
+                Unfinished::Handshaking(handshaking) => ViewMut::Handshaking(handshaking),
+                Unfinished::Failed(failed) => ViewMut::Failed(failed),
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Beginning {
     role: Role,
     /// What the halves are to be made with.
     post_handshake: PostHandshake,
     rekey_after: Option<u64>,
-    /// A token the caller's buffer was too small for, and what was to be answered with it.
     unsent: Option<Unsent>,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a context is established nearly all its life, and the halves move out by value"
-)]
-enum Phase {
-    Handshaking(Box<Handshaking>),
-    Established {
-        send: SendHalf,
-        receive: ReceiveHalf,
-    },
-    /// S9 before the handshake was finished.
-    Failed(Box<FailedHandshake>),
 }
 
 #[derive(Debug)]
@@ -56,6 +97,7 @@ struct FailedHandshake {
     issuers: Vec<Vec<u8>>,
 }
 
+/// A token the caller's buffer was too small for, and what was to be answered with it.
 #[derive(Debug)]
 struct Unsent {
     token: Vec<u8>,
@@ -157,10 +199,10 @@ impl SecurityContext {
             }
             _ => {
                 let Some(alert) = token.alert() else { return Ok(()) };
-                match &mut self.phase {
-                    Phase::Handshaking(handshaking) => handshaking.waiting = Some(alert),
-                    Phase::Established { send, .. } => send.keep(alert),
-                    Phase::Failed(failed) => failed.waiting = Waiting::ControlToken,
+                match self.phase.view_mut() {
+                    ViewMut::Handshaking(handshaking) => handshaking.waiting = Some(alert),
+                    ViewMut::Established { send, .. } => send.keep(alert),
+                    ViewMut::Failed(failed) => failed.waiting = Waiting::ControlToken,
                 }
                 Ok(())
             }
@@ -185,8 +227,8 @@ impl SecurityContext {
     /// # Errors
     /// As there; SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn decrypt_message(&mut self, buffer: &mut [u8]) -> Result<Decrypted, Error> {
-        match &mut self.phase {
-            Phase::Established { receive, .. } if self.unsent.is_none() => receive.decrypt(buffer),
+        match self.phase.view_mut() {
+            ViewMut::Established { receive, .. } if self.beginning.is_none() => receive.decrypt(buffer),
             _ => Err(unfinished()),
         }
     }
@@ -208,8 +250,8 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_INVALID_HANDLE before the handshake is finished.
     pub fn send_half(&mut self) -> Result<&mut SendHalf, Error> {
-        match &mut self.phase {
-            Phase::Established { send, .. } if self.unsent.is_none() => Ok(send),
+        match self.phase.view_mut() {
+            ViewMut::Established { send, .. } if self.beginning.is_none() => Ok(send),
             _ => Err(unfinished()),
         }
     }
@@ -221,8 +263,8 @@ impl SecurityContext {
     pub fn attributes(&self) -> Result<&Attributes, Error> {
         table::query(self.state(), self.is_established())
             .map_err(|status| Error::new(status).because(UNFINISHED))?;
-        match &self.phase {
-            Phase::Established { send, .. } if self.unsent.is_none() => Ok(&send.attributes),
+        match self.phase.view() {
+            View::Established { send, .. } if self.beginning.is_none() => Ok(send.attributes()),
             _ => Err(unfinished()),
         }
     }
@@ -233,10 +275,10 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: there is none, or not yet.
     pub fn remote_certificates(&self) -> Result<&[Vec<u8>], Error> {
-        let chain = match &self.phase {
-            Phase::Handshaking(handshaking) => handshaking.handshake.peer_chain(),
-            Phase::Established { send, .. } => return send.attributes.remote_certificates(),
-            Phase::Failed(failed) => &failed.peer_chain,
+        let chain = match self.phase.view() {
+            View::Handshaking(handshaking) => handshaking.handshake.peer_chain(),
+            View::Established { send, .. } => return send.attributes().remote_certificates(),
+            View::Failed(failed) => &failed.peer_chain,
         };
         not_empty(chain)
     }
@@ -246,12 +288,12 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_NO_CREDENTIALS: there is none, or not yet.
     pub fn local_certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
-        let chain = match &self.phase {
-            Phase::Handshaking(handshaking) => handshaking.handshake.local_chain(),
-            Phase::Established { send, .. } => {
-                return send.attributes.local_certificates().map(<[_]>::to_vec);
+        let chain = match self.phase.view() {
+            View::Handshaking(handshaking) => handshaking.handshake.local_chain(),
+            View::Established { send, .. } => {
+                return send.attributes().local_certificates().map(<[_]>::to_vec);
             }
-            Phase::Failed(failed) => failed.local_chain.clone(),
+            View::Failed(failed) => failed.local_chain.clone(),
         };
         not_empty(&chain).map(<[_]>::to_vec)
     }
@@ -261,19 +303,19 @@ impl SecurityContext {
     /// # Errors
     /// SEC_E_INVALID_HANDLE: the handshake has not come so far.
     pub fn issuer_list(&self) -> Result<&[Vec<u8>], Error> {
-        match &self.phase {
-            Phase::Handshaking(handshaking) => handshaking.handshake.issuers().ok_or_else(unfinished),
-            Phase::Established { send, .. } => Ok(send.attributes.issuer_list()),
-            Phase::Failed(failed) => Ok(&failed.issuers),
+        match self.phase.view() {
+            View::Handshaking(handshaking) => handshaking.handshake.issuers().ok_or_else(unfinished),
+            View::Established { send, .. } => Ok(send.attributes().issuer_list()),
+            View::Failed(failed) => Ok(&failed.issuers),
         }
     }
 
     /// Tells the context that the transport ended and gives the verdict: [`ReceiveHalf::transport_ended`].
     pub fn transport_ended(&mut self, end: TransportEnd, unprocessed: usize) -> ReadEnd {
-        let read_end = match &mut self.phase {
-            Phase::Established { receive, .. } => return receive.transport_ended(end, unprocessed),
-            Phase::Handshaking(handshaking) => &mut handshaking.read_end,
-            Phase::Failed(failed) => &mut failed.read_end,
+        let read_end = match self.phase.view_mut() {
+            ViewMut::Established { receive, .. } => return receive.transport_ended(end, unprocessed),
+            ViewMut::Handshaking(handshaking) => &mut handshaking.read_end,
+            ViewMut::Failed(failed) => &mut failed.read_end,
         };
         if *read_end == ReadEnd::Open {
             *read_end = match end {
@@ -293,10 +335,10 @@ impl SecurityContext {
             bytes_sent: 0,
             bytes_received: 0,
         };
-        match &self.phase {
-            Phase::Handshaking(handshaking) => in_handshake(handshaking.read_end, handshaking.close_sent),
-            Phase::Failed(failed) => in_handshake(failed.read_end, failed.close_sent),
-            Phase::Established { send, receive } => ClosingReport {
+        match self.phase.view() {
+            View::Handshaking(handshaking) => in_handshake(handshaking.read_end, handshaking.close_sent),
+            View::Failed(failed) => in_handshake(failed.read_end, failed.close_sent),
+            View::Established { send, receive } => ClosingReport {
                 read_end: receive.read_end(),
                 handshake_complete: self.is_established(),
                 close_sent: send.close_sent(),
@@ -309,7 +351,20 @@ impl SecurityContext {
     /// Whether the handshake is finished. It is not while its last token waits for a large enough buffer: what is encrypted may only
     /// follow that token.
     pub fn is_established(&self) -> bool {
-        matches!(self.phase, Phase::Established { .. }) && self.unsent.is_none()
+        matches!(self.phase, Phase::Established { .. }) && self.beginning.is_none()
+    }
+
+    /// Drops all but the raw keys of both directions: [`SendHalf::park`]. Nothing before the handshake is finished.
+    pub fn park(&mut self) {
+        if let Phase::Established { send, receive } = &mut self.phase {
+            send.park();
+            receive.park();
+        }
+    }
+
+    /// Whether both directions hold raw keys only.
+    pub fn is_parked(&self) -> bool {
+        matches!(&self.phase, Phase::Established { send, receive } if send.is_parked() && receive.is_parked())
     }
 
     /// Whether a control token waits for the next token call (S5), which then serves either role and does not look at its input.
@@ -319,7 +374,13 @@ impl SecurityContext {
 
     /// Which side this is.
     pub fn role(&self) -> Role {
-        self.role
+        match (&self.beginning, self.phase.view()) {
+            (Some(beginning), _) => beginning.role,
+            (None, View::Established { send, .. }) => send.attributes().role(),
+            (None, View::Handshaking(handshaking)) => handshaking.handshake.role(),
+            // A failed handshake has not given its last token out.
+            (None, View::Failed(_)) => Role::Client,
+        }
     }
 
     /// The two halves, for two threads.
@@ -328,7 +389,7 @@ impl SecurityContext {
     /// The context itself, unchanged: its handshake is not finished, or a token waits that found no room.
     pub fn split(self) -> Result<(SendHalf, ReceiveHalf), Box<Self>> {
         match self {
-            Self { phase: Phase::Established { send, receive }, unsent: None, .. } => Ok((send, receive)),
+            Self { phase: Phase::Established { send, receive }, beginning: None } => Ok((send, receive)),
             other => Err(Box::new(other)),
         }
     }
@@ -341,35 +402,28 @@ impl SecurityContext {
         if !send.is_twin_of(&receive) {
             return Err(Box::new((send, receive)));
         }
-        let (role, post_handshake) = (send.attributes.role, send.attributes.post_handshake);
-        Ok(Self {
-            phase: Phase::Established { send, receive },
-            role,
-            post_handshake,
-            rekey_after: None,
-            unsent: None,
-        })
+        Ok(Self { phase: Phase::Established { send, receive }, beginning: None })
     }
 
     fn handshaking(handshake: Handshake, post_handshake: PostHandshake, rekey_after: Option<u64>) -> Self {
-        let role = handshake.role();
-        let phase = Phase::Handshaking(Box::new(Handshaking::new(handshake)));
-        Self { phase, role, post_handshake, rekey_after, unsent: None }
+        let beginning = Beginning { role: handshake.role(), post_handshake, rekey_after, unsent: None };
+        let unfinished = Unfinished::Handshaking(Handshaking::new(handshake));
+        Self { phase: Phase::Unfinished(Box::new(unfinished)), beginning: Some(Box::new(beginning)) }
     }
 
     fn state(&self) -> State {
-        match &self.phase {
-            Phase::Handshaking(handshaking) => handshaking.state(),
-            Phase::Established { send, .. } => send.shared.state(),
-            Phase::Failed(_) => State::Failed,
+        match self.phase.view() {
+            View::Handshaking(handshaking) => handshaking.state(),
+            View::Established { send, .. } => send.shared().state(),
+            View::Failed(_) => State::Failed,
         }
     }
 
     fn waiting(&self) -> Waiting {
-        match &self.phase {
-            Phase::Handshaking(handshaking) => handshaking.waiting(),
-            Phase::Established { send, .. } => send.waiting(),
-            Phase::Failed(failed) => failed.waiting,
+        match self.phase.view() {
+            View::Handshaking(handshaking) => handshaking.waiting(),
+            View::Established { send, .. } => send.waiting(),
+            View::Failed(failed) => failed.waiting,
         }
     }
 
@@ -384,11 +438,11 @@ impl SecurityContext {
         output.clear();
         let (state, waiting) = (self.state(), self.waiting());
         // Section 4.2: with a control token waiting either call serves either side.
-        if caller != self.role && waiting == Waiting::Nothing {
+        if caller != self.role() && waiting == Waiting::Nothing {
             return Err(Error::new(ErrorStatus::InvalidHandle).because("the context is the other side's"));
         }
         if waiting == Waiting::Nothing
-            && let Some(unsent) = self.unsent.take()
+            && let Some(unsent) = self.beginning.as_mut().and_then(|beginning| beginning.unsent.take())
         {
             return self.deliver_again(unsent, input, output);
         }
@@ -397,8 +451,8 @@ impl SecurityContext {
         match answer {
             Token::Control => self.emit_waiting(output),
             Token::Step => self.step(credentials, input, output),
-            Token::PostHandshake | Token::PostHandshakeReadOnly => match &mut self.phase {
-                Phase::Established { send, receive } => {
+            Token::PostHandshake | Token::PostHandshakeReadOnly => match self.phase.view_mut() {
+                ViewMut::Established { send, receive } => {
                     post_handshake::process_token(send, receive, input, output)
                 }
                 _ => Err(unfinished()),
@@ -418,9 +472,9 @@ impl SecurityContext {
 
     /// The profile's first line: nothing is renegotiated, and a TLS 1.3 client that asks is not disturbed.
     fn renegotiate(&self) -> SuccessStatus {
-        match &self.phase {
-            Phase::Established { send, .. }
-                if self.role == Role::Client && send.attributes.protocol == Protocol::Tls13 =>
+        match self.phase.view() {
+            View::Established { send, .. }
+                if self.role() == Role::Client && send.attributes().protocol() == Protocol::Tls13 =>
             {
                 SuccessStatus::Ok
             }
@@ -429,21 +483,22 @@ impl SecurityContext {
     }
 
     fn emit_waiting(&mut self, output: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
-        let unsent = self.unsent.as_ref().map(|unsent| unsent.token.as_slice()).unwrap_or_default();
-        match &mut self.phase {
-            Phase::Handshaking(handshaking) => handshaking.emit_waiting(unsent, output)?,
-            Phase::Established { send, receive } => {
+        let unsent = self.beginning.as_ref().and_then(|beginning| beginning.unsent.as_ref());
+        let unsent = unsent.map(|unsent| unsent.token.as_slice()).unwrap_or_default();
+        match self.phase.view_mut() {
+            ViewMut::Handshaking(handshaking) => handshaking.emit_waiting(unsent, output)?,
+            ViewMut::Established { send, receive } => {
                 output.put(unsent)?;
                 send.emit_waiting(output).inspect_err(|_| output.clear())?;
                 receive.drop_held_message();
             }
-            Phase::Failed(failed) => failed.waiting = Waiting::Nothing,
+            ViewMut::Failed(failed) => failed.waiting = Waiting::Nothing,
         }
         // The token is out; how much of its input was consumed is still to be told.
         // Behind a fatal alert nobody needs to know.
         if self.state() == State::Failed {
-            self.unsent = None;
-        } else if let Some(unsent) = &mut self.unsent {
+            self.delivered();
+        } else if let Some(unsent) = self.beginning.as_mut().and_then(|beginning| beginning.unsent.as_mut()) {
             unsent.token.clear();
         }
         Ok(TokenOutcome::ignoring_input(SuccessStatus::Ok))
@@ -455,7 +510,7 @@ impl SecurityContext {
         input: &[u8],
         output: &mut TokenBuffer<'_>,
     ) -> Result<TokenOutcome, Error> {
-        let Phase::Handshaking(handshaking) = &mut self.phase else { return Err(unfinished()) };
+        let ViewMut::Handshaking(handshaking) = self.phase.view_mut() else { return Err(unfinished()) };
         let mut token = Vec::new();
         let outcome = match handshaking.step(input, credentials, &mut token) {
             Ok(Step::Incomplete { missing }) => {
@@ -489,7 +544,7 @@ impl SecurityContext {
     ) -> Result<TokenOutcome, Error> {
         let TokenOutcome { status, consumed, .. } = unsent.outcome;
         if let Some(missing) = consumed.checked_sub(input.len()).filter(|missing| *missing > 0) {
-            self.unsent = Some(unsent);
+            self.keep(unsent);
             return Err(Error::new(ErrorStatus::IncompleteMessage)
                 .because("the input is shorter than the one whose answer found no room")
                 .with_missing(missing));
@@ -501,54 +556,60 @@ impl SecurityContext {
     /// Gives a token out, or keeps it for the next call.
     fn deliver(&mut self, unsent: Unsent, output: &mut TokenBuffer<'_>) -> Result<TokenOutcome, Error> {
         match output.put(&unsent.token) {
-            Ok(()) => Ok(unsent.outcome),
+            Ok(()) => {
+                self.delivered();
+                Ok(unsent.outcome)
+            }
             Err(error) => {
-                self.unsent = Some(unsent);
+                self.keep(unsent);
                 Err(error)
             }
         }
     }
 
+    fn keep(&mut self, unsent: Unsent) {
+        if let Some(beginning) = &mut self.beginning {
+            beginning.unsent = Some(unsent);
+        }
+    }
+
+    /// No token waits for a larger buffer any more.
+    fn delivered(&mut self) {
+        if let Phase::Established { .. } = self.phase {
+            self.beginning = None;
+        } else if let Some(beginning) = &mut self.beginning {
+            beginning.unsent = None;
+        }
+    }
+
     /// S1 to S3: the engine's keys go to the two halves, the rest of it away.
     fn establish(&mut self) -> Result<(), Error> {
-        let Phase::Handshaking(handshaking) = self.give_up() else { return Err(unfinished()) };
+        let Some(beginning) = &self.beginning else { return Err(unfinished()) };
+        let (post_handshake, rekey_after) = (beginning.post_handshake, beginning.rekey_after);
+        let Some(handshaking) = self.give_up() else { return Err(unfinished()) };
         let (close_sent, read_end) = (handshaking.close_sent, handshaking.read_end);
-        let parts = handshaking.handshake.hand_over(self.post_handshake).inspect_err(|error| {
-            if let Phase::Failed(failed) = &mut self.phase {
+        let parts = handshaking.handshake.hand_over(post_handshake).inspect_err(|error| {
+            if let ViewMut::Failed(failed) = self.phase.view_mut() {
                 failed.read_end = ReadEnd::Failed(error.status());
             }
         })?;
-        let attributes = Arc::new(parts.attributes);
-        let session = (attributes.protocol == Protocol::Tls12).then(|| parts.resumption.clone());
-        let shared = Arc::new(Shared::new(session));
-        let mut send = SendHalf::new(
-            parts.sealer,
-            parts.send_secret,
-            parts.confidentiality_limit,
-            self.rekey_after,
-            shared.clone(),
-            attributes.clone(),
-        );
-        send.close_sent_in_handshake(close_sent);
-        let mut receive = ReceiveHalf::new(
-            parts.opener,
-            parts.receive_secret,
-            parts.tickets,
-            parts.reconnects,
-            parts.resumption,
-            self.post_handshake,
-            shared,
-            attributes,
-        );
-        receive.end(read_end);
+        let mut shared = Arc::new(Shared::new(parts.attributes));
+        if let Some(shared) = Arc::get_mut(&mut shared) {
+            shared.attributes.set_exporter_secret(&parts.exporter_secret);
+        }
+        if close_sent {
+            shared.note_close_sent();
+        }
+        let send = SendHalf::new(&parts.send, rekey_after, shared.clone());
+        let receive = ReceiveHalf::new(&parts.receive, parts.tickets, parts.reconnects, read_end, shared);
         self.phase = Phase::Established { send, receive };
         Ok(())
     }
 
-    /// S1 to S9. Gives what was before.
-    fn give_up(&mut self) -> Phase {
-        let failed = match &self.phase {
-            Phase::Handshaking(handshaking) => FailedHandshake {
+    /// S1 to S9. Gives the handshake, if that is what it was.
+    fn give_up(&mut self) -> Option<Handshaking> {
+        let failed = match self.phase.view() {
+            View::Handshaking(handshaking) => FailedHandshake {
                 waiting: Waiting::Nothing,
                 read_end: handshaking.read_end,
                 close_sent: handshaking.close_sent,
@@ -565,14 +626,21 @@ impl SecurityContext {
                 issuers: Vec::new(),
             },
         };
-        core::mem::replace(&mut self.phase, Phase::Failed(Box::new(failed)))
+        let failed = Phase::Unfinished(Box::new(Unfinished::Failed(failed)));
+        match core::mem::replace(&mut self.phase, failed) {
+            Phase::Unfinished(before) => match *before {
+                Unfinished::Handshaking(handshaking) => Some(handshaking),
+                Unfinished::Failed(_) => None,
+            },
+            Phase::Established { .. } => None,
+        }
     }
 
     fn set_reconnects(&mut self, reconnects: bool) {
-        match &mut self.phase {
-            Phase::Handshaking(handshaking) => handshaking.handshake.set_reconnects(reconnects),
-            Phase::Established { receive, .. } => receive.set_reconnects(reconnects),
-            Phase::Failed(_) => {}
+        match self.phase.view_mut() {
+            ViewMut::Handshaking(handshaking) => handshaking.handshake.set_reconnects(reconnects),
+            ViewMut::Established { receive, .. } => receive.set_reconnects(reconnects),
+            ViewMut::Failed(_) => {}
         }
     }
 }

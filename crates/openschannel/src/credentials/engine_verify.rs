@@ -13,8 +13,9 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::chain_memory::{ChainMemory, Verdict};
 use super::slot::{self, ClientIdentity};
-use super::{ClientAuth, PeerChain, PeerRole, PeerVerifier, Rejection, Validation, VerifyFlags, x509};
+use super::{ClientAuth, PeerChain, PeerRole, PeerVerifier, Rejection, Validation, VerifyFlags};
 use crate::alert::AlertDescription;
 use crate::status::ErrorStatus;
 
@@ -27,12 +28,20 @@ pub(super) struct PeerPolicy {
     pub(super) flags: VerifyFlags,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
     pub(super) signatures: Option<Arc<[super::SignatureScheme]>>,
+    /// [`None`]: every chain is verified anew.
+    pub(super) memory: Option<Arc<ChainMemory>>,
 }
 
 impl PeerPolicy {
     /// Whether this context leaves validation to its caller. Manual wins over everything else (section 6.2).
     fn is_manual(&self) -> bool {
         self.validation == Validation::Manual || slot::current(|slot| slot.manual_validation).unwrap_or(false)
+    }
+
+    /// Whether the handshake goes on whatever the verifier says.
+    fn is_deferred(&self) -> bool {
+        self.validation == Validation::Deferred
+            || slot::current(|slot| slot.deferred_validation).unwrap_or(false)
     }
 
     /// What the peer is told that it may sign with.
@@ -57,16 +66,17 @@ impl PeerPolicy {
 
     /// Asks the verifier, keeps its answer, and says whether the handshake may go on.
     fn judge(&self, peer: &PeerChain<'_>) -> Result<(), rustls::Error> {
-        let until = x509::validity(peer.end_entity).map(|(_, not_after)| not_after);
-        slot::current(|slot| slot.session.until = until);
-        self.conclude(self.verifier.verify(peer))
+        let verdict = match &self.memory {
+            Some(memory) if !self.is_deferred() => memory.verify(&*self.verifier, peer),
+            _ => Verdict::anew(&*self.verifier, peer),
+        };
+        slot::current(|slot| slot.session.until = verdict.until);
+        self.conclude(verdict.outcome)
     }
 
     /// Keeps the answer, and says whether the handshake may go on.
     fn conclude(&self, outcome: Result<(), Rejection>) -> Result<(), rustls::Error> {
-        let deferred = self.validation == Validation::Deferred
-            || slot::current(|slot| slot.deferred_validation).unwrap_or(false);
-        let refused = if deferred { None } else { outcome.as_ref().err().cloned() };
+        let refused = if self.is_deferred() { None } else { outcome.as_ref().err().cloned() };
         let answer = refused.as_ref().map_or(Ok(()), |rejection| Err(engine_error(rejection)));
         slot::current(|slot| {
             slot.validation = Some(outcome);

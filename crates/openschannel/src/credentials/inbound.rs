@@ -39,6 +39,11 @@ struct Inbound {
 }
 
 impl InboundCredentials {
+    /// Whether both are the same credential, not merely one like it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Starts with the defaults: TLS 1.2 and 1.3, no certificate yet, clients are not asked for theirs, resumption by
     /// session ID and ticket.
     pub fn builder() -> InboundBuilder {
@@ -63,6 +68,11 @@ impl InboundCredentials {
     /// The groups that can be negotiated, the preferred one first.
     pub fn groups(&self) -> &[NamedGroup] {
         &self.inner.policy.groups
+    }
+
+    /// Whether chains that were found valid are remembered for some minutes.
+    pub fn remembers_chains(&self) -> bool {
+        self.inner.settings.chain_memory.is_some()
     }
 
     /// The server's certificates, in the order in which they are tried.

@@ -12,6 +12,7 @@
 //! # Ok::<(), openschannel::status::Error>(())
 //! ```
 
+mod chain_memory;
 mod clock;
 mod engine_verify;
 mod identity;
@@ -39,6 +40,7 @@ pub(crate) mod x509;
 #[cfg(test)]
 mod tests;
 
+pub use chain_memory::TrustDigest;
 pub use clock::{Clock, SystemClock};
 pub use identity::Identity;
 pub use inbound::{InboundBuilder, InboundCredentials};

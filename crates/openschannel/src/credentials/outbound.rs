@@ -36,6 +36,11 @@ struct Outbound {
 }
 
 impl OutboundCredentials {
+    /// Whether both are the same credential, not merely one like it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Starts with the defaults: TLS 1.2 and 1.3, the system's roots, no client certificate, resumption.
     pub fn builder() -> OutboundBuilder {
         OutboundBuilder::default()
@@ -59,6 +64,11 @@ impl OutboundCredentials {
     /// The groups that can be negotiated, the preferred one first.
     pub fn groups(&self) -> &[NamedGroup] {
         &self.inner.policy.groups
+    }
+
+    /// Whether chains that were found valid are remembered for some minutes.
+    pub fn remembers_chains(&self) -> bool {
+        self.inner.settings.chain_memory.is_some()
     }
 
     /// The client certificate.

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
@@ -12,6 +13,7 @@ use rustls_native_certs::CertificateResult;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 
+use super::chain_memory::TrustDigest;
 use super::roots::{TrustedRoots, require_revocation_answer};
 use super::{PeerChain, PeerRole, PeerVerifier, Rejection, x509};
 use crate::status::ErrorStatus;
@@ -25,7 +27,11 @@ use crate::status::ErrorStatus;
 pub(super) struct SystemTrust {
     servers: OnceLock<Option<Verifier>>,
     clients: OnceLock<Option<TrustedRoots>>,
+    /// No other has it.
+    number: OnceLock<u64>,
 }
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl PeerVerifier for SystemTrust {
     fn verify(&self, peer: &PeerChain<'_>) -> Result<(), Rejection> {
@@ -44,6 +50,16 @@ impl PeerVerifier for SystemTrust {
             }
         }
     }
+
+    /// Roots that are read once do not change any more; the next credential reads them anew, and so has a digest of its own. None where
+    /// the system decides: it may decide otherwise at any moment.
+    fn trust_digest(&self, role: PeerRole) -> Option<TrustDigest> {
+        if role == PeerRole::Server && IS_SYSTEMS_OWN {
+            return None;
+        }
+        let number = *self.number.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        Some(TrustDigest::new("system", [&number.to_be_bytes()[..]]))
+    }
 }
 
 fn verify_server(verifier: &Verifier, peer: &PeerChain<'_>) -> Result<(), Rejection> {
@@ -61,7 +77,7 @@ fn verify_server(verifier: &Verifier, peer: &PeerChain<'_>) -> Result<(), Reject
     let end_entity = CertificateDer::from(peer.end_entity);
     let outcome = verifier.verify_server_cert(&end_entity, &intermediates, &server_name, peer.ocsp, now);
     match outcome {
-        Ok(_) if CHECKS_REVOCATION => Ok(()),
+        Ok(_) if IS_SYSTEMS_OWN => Ok(()),
         Ok(_) => require_revocation_answer(peer.flags),
         Err(EngineError::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -73,8 +89,8 @@ fn verify_server(verifier: &Verifier, peer: &PeerChain<'_>) -> Result<(), Reject
 /// Matches no certificate (RFC 2606).
 const NAMELESS: &str = "name.invalid";
 
-/// Where validation is the system's own, so is the decision on revocation.
-const CHECKS_REVOCATION: bool = cfg!(any(windows, target_vendor = "apple", target_os = "android"));
+/// Whether servers are judged by the system itself. Then the decision on revocation is its own too.
+const IS_SYSTEMS_OWN: bool = cfg!(any(windows, target_vendor = "apple", target_os = "android"));
 
 /// The certificate rows of section 5.2.
 fn rejection(error: &EngineError, end_entity: &[u8]) -> Rejection {

@@ -87,7 +87,7 @@ macro_rules! algorithms {
                 Self::ALL.iter().copied().find(|known| known.name().eq_ignore_ascii_case(name))
             }
 
-            fn engine(self) -> $engine {
+            pub(crate) fn engine(self) -> $engine {
                 match self { $(Self::$variant => $object,)+ }
             }
         }

@@ -10,6 +10,7 @@ use webpki::{
     RevocationCheckDepth, RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
+use super::chain_memory::TrustDigest;
 use super::x509::{self, Usage};
 use super::{PeerChain, PeerRole, PeerVerifier, Rejection, VerifyFlags};
 use crate::status::{Error, ErrorStatus};
@@ -27,6 +28,7 @@ pub struct TrustedRoots {
     roots: Vec<Vec<u8>>,
     anchors: Vec<TrustAnchor<'static>>,
     lists: Vec<CertRevocationList<'static>>,
+    digest: TrustDigest,
     algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
 }
 
@@ -43,7 +45,8 @@ impl TrustedRoots {
         });
         let anchors = anchors.collect::<Result<_, _>>()?;
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
-        Ok(Self { roots, anchors, lists: Vec::new(), algorithms })
+        let digest = TrustDigest::new("roots", roots.iter().map(Vec::as_slice));
+        Ok(Self { roots, anchors, lists: Vec::new(), digest, algorithms })
     }
 
     /// Adds revocation lists in DER, each signed by the issuer it speaks for.
@@ -126,6 +129,11 @@ impl PeerVerifier for TrustedRoots {
 
     fn root_hints(&self) -> Vec<Vec<u8>> {
         self.roots.iter().filter_map(|root| x509::raw_names(root).map(|(subject, _)| subject)).collect()
+    }
+
+    /// None where there are revocation lists: they have dates of their own.
+    fn trust_digest(&self, _: PeerRole) -> Option<TrustDigest> {
+        self.lists.is_empty().then_some(self.digest)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::PostHandshake;
+use super::chain_memory::ChainMemory;
 use super::clock::{Clock, SystemClock};
 use super::engine_verify::PeerPolicy;
 use super::keylog::KeyLog;
@@ -44,6 +45,7 @@ pub(super) struct Settings {
     pub(super) post_handshake: PostHandshake,
     pub(super) rekey_after: Option<u64>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) chain_memory: Option<Arc<ChainMemory>>,
 }
 
 impl Default for Settings {
@@ -60,6 +62,7 @@ impl Default for Settings {
             post_handshake: PostHandshake::default(),
             rekey_after: None,
             clock: Arc::new(SystemClock),
+            chain_memory: Some(ChainMemory::of_the_process()),
         }
     }
 }
@@ -83,6 +86,7 @@ impl Settings {
             flags: self.flags,
             signatures: policy.signatures.clone(),
             algorithms: policy.provider.signature_verification_algorithms,
+            memory: self.chain_memory.clone(),
         })
     }
 }
@@ -154,6 +158,26 @@ macro_rules! common_settings {
             #[must_use]
             pub fn verify_flags(mut self, flags: VerifyFlags) -> Self {
                 self.settings.flags = flags;
+                self
+            }
+
+            /// Whether a chain that was found valid within the last ten minutes is taken for valid without building it again and checking
+            /// its signatures. Default: yes.
+            ///
+            /// It has to be the very same question: the same certificates byte for byte, name, trust, role and flags. Every date is
+            /// looked at each time, and that the peer owns its key is verified each time. Only where validation is automatic, and where
+            /// revocation is not checked; with [`Trust::Roots`], with the system's roots where they are files, and with a verifier that has a
+            /// [`trust_digest`](super::PeerVerifier::trust_digest).
+            #[must_use]
+            pub fn remember_chains(mut self, remember: bool) -> Self {
+                self.settings.chain_memory = remember.then(super::chain_memory::ChainMemory::of_the_process);
+                self
+            }
+
+            /// A memory of the test's own.
+            #[cfg(test)]
+            pub(super) fn chain_memory(mut self, memory: &Arc<super::chain_memory::ChainMemory>) -> Self {
+                self.settings.chain_memory = Some(Arc::clone(memory));
                 self
             }
 

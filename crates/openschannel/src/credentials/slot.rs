@@ -142,7 +142,7 @@ pub(crate) struct SessionState {
 }
 
 /// Long enough that no two sessions share one by chance, and unlike any session ID (32 bytes).
-pub(super) const TICKET_MARK_LEN: usize = 16;
+pub(crate) const TICKET_MARK_LEN: usize = 16;
 
 /// What a server knows of its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

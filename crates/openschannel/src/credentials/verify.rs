@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::chain_memory::TrustDigest;
 #[cfg(feature = "system-trust")]
 use super::platform::SystemTrust;
 use super::roots::TrustedRoots;
@@ -30,6 +31,17 @@ pub trait PeerVerifier: Send + Sync + fmt::Debug {
     /// `Name`. None is "any".
     fn root_hints(&self) -> Vec<Vec<u8>> {
         Vec::new()
+    }
+
+    /// What the answers about peers of this role rest on besides the question, if the answer "valid" may be remembered for some
+    /// minutes and given to other credentials whose verifier has the same digest. Default: [`None`], every chain is judged anew.
+    ///
+    /// Whoever gives one promises that [`verify`](Self::verify) is a function of the question and of what the digest was made of, and that
+    /// a chain which is valid stays so as long as all certificates in the question are within their dates. Where revocation is
+    /// checked ([`VerifyFlags::checks_revocation`]) nothing is remembered anyway.
+    fn trust_digest(&self, role: PeerRole) -> Option<TrustDigest> {
+        let _ = role;
+        None
     }
 }
 

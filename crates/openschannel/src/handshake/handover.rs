@@ -4,31 +4,55 @@ use rustls::{HandshakeKind, SupportedCipherSuite};
 use zeroize::Zeroizing;
 
 use super::engine::Engine;
-use super::key_schedule::{Exporter, TrafficSecret, extracted};
+use super::key_schedule::{Randoms, extracted};
 use super::tickets::{Resumption, Tickets};
 use super::watch::Watch;
-use crate::attributes::{Attributes, Protocol};
+use crate::attributes::{Agreed, Attributes, Chain, Protocol};
 use crate::context::Role;
 use crate::credentials::slot::ConnectionSlot;
 use crate::credentials::{CipherSuite, NamedGroup, PostHandshake};
-use crate::record::{Opener, Sealer};
+use crate::record::KeyMaterial;
 
 /// What a finished handshake leaves.
+///
+/// The secrets lie in memory of their own until they are put where they stay.
 #[derive(Debug)]
 pub(crate) struct HandedOver {
-    pub(crate) sealer: Sealer,
-    pub(crate) opener: Opener,
-    /// TLS 1.3: what the next generations of keys come from.
-    pub(crate) send_secret: Option<TrafficSecret>,
-    pub(crate) receive_secret: Option<TrafficSecret>,
+    pub(crate) send: Direction,
+    pub(crate) receive: Direction,
     /// A TLS 1.3 client's.
     pub(crate) tickets: Option<Tickets>,
     /// Whether sessions of this connection may be stored.
     pub(crate) reconnects: bool,
-    pub(crate) resumption: Resumption,
+    /// Without the exporter's secret.
     pub(crate) attributes: Attributes,
-    /// Records one key may protect (RFC 8446 section 5.5).
-    pub(crate) confidentiality_limit: u64,
+    pub(crate) exporter_secret: Secret,
+}
+
+/// One direction's keys.
+#[derive(Debug)]
+pub(crate) struct Direction {
+    pub(crate) keys: KeyMaterial,
+    pub(crate) seq: u64,
+    /// TLS 1.3: what the next generations of keys come from.
+    pub(crate) source: Option<Secret>,
+}
+
+/// Bytes that are wiped.
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
+
+impl core::ops::Deref for Secret {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Secret").finish_non_exhaustive()
+    }
 }
 
 /// [`None`] is a contradiction inside the engine: finished, but without what every finished handshake has.
@@ -44,30 +68,10 @@ pub(super) fn hand_over(
     let suite = state.negotiated_cipher_suite()?;
     let tls13 = matches!(suite, SupportedCipherSuite::Tls13(_));
     let hello = watch.server_hello()?;
-    let secrets = &slot.secrets;
-    let exporter = match suite {
-        SupportedCipherSuite::Tls13(suite) => {
-            Exporter::Tls13 { suite, secret: Zeroizing::new(secrets.exporter.as_ref()?.to_vec()) }
-        }
-        SupportedCipherSuite::Tls12(suite) => Exporter::Tls12 {
-            suite,
-            master: Zeroizing::new(secrets.master.as_ref()?.to_vec()),
-            client_random: secrets.client_random,
-            server_random: hello.random,
-        },
-    };
-    let traffic_secret = |secret: Option<&Zeroizing<Vec<u8>>>| match suite {
-        SupportedCipherSuite::Tls13(suite) => Some(Some(TrafficSecret::new(suite, secret?)?)),
-        SupportedCipherSuite::Tls12(_) => Some(None),
-    };
-    let client_secret = traffic_secret(secrets.client_traffic.as_ref())?;
-    let server_secret = traffic_secret(secrets.server_traffic.as_ref())?;
-    let (send_secret, receive_secret) = match role {
-        Role::Client => (client_secret, server_secret),
-        Role::Server => (server_secret, client_secret),
-    };
     let resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
-    let attributes = Attributes {
+    let unique = if tls13 { None } else { watch.first_verify_data(&slot.secrets, suite) };
+    let randoms = (!tls13).then(|| both_randoms(&slot.secrets.client_random, &hello.random));
+    let agreed = Agreed {
         role,
         protocol: if tls13 { Protocol::Tls13 } else { Protocol::Tls12 },
         post_handshake,
@@ -77,12 +81,11 @@ pub(super) fn hand_over(
             .and_then(|group| NamedGroup::from_id(u16::from(group.name()))),
         application_protocol: state.alpn_protocol().map(Into::into),
         resumed,
-        session_id: hello.session_id.as_slice().into(),
-        remote_chain: state
-            .peer_certificates()
-            .map(|chain| chain.iter().map(|der| der.to_vec()).collect())
-            .unwrap_or_default(),
-        local_chain: local_chain(&slot).into(),
+        session_id_len: hello.session_id.len(),
+        remote_chain: Chain::shared(state.peer_certificates().unwrap_or_default()),
+        local_chain: Chain::shared(
+            slot.local_key.as_ref().map(|key| key.cert.as_slice()).unwrap_or_default(),
+        ),
         server_name: slot.server_name.take().map(Into::into),
         issuers: watch.certificate_request().map_or_else(
             || core::mem::take(&mut slot.issuers).into(),
@@ -90,36 +93,48 @@ pub(super) fn hand_over(
         ),
         signature_schemes: core::mem::take(&mut slot.peer_signature_schemes).into(),
         extensions: watch.negotiated_extensions().into(),
-        unique: if tls13 { None } else { watch.first_verify_data(secrets, suite) },
         validation: slot.validation.clone().or_else(|| (resumed && slot.session.validated).then_some(Ok(()))),
-        exporter,
+        resumption,
     };
-    let resumption = resumption.with_session_ids(&mut slot);
+    let mut attributes = Attributes::new(agreed, &hello.session_id);
+    if let Some(randoms) = randoms {
+        attributes.set_tls12(randoms, unique);
+    }
+    attributes.set_session_ids(core::mem::take(&mut slot.server_session_ids));
     let reconnects = !slot.sessions_disabled;
     if !reconnects {
-        resumption.forget();
+        attributes.forget_session();
     }
-    let confidentiality_limit = match suite {
-        SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
-        SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
-    };
     let (keys, tickets) = engine.into_secrets(&slot).ok()?;
-    drop(slot);
-    let (send_seq, send_keys) = &keys.tx;
-    let (receive_seq, receive_keys) = &keys.rx;
+    let secrets = &mut slot.secrets;
+    let exporter_secret = if tls13 { secrets.exporter.take()? } else { secrets.master.take()? };
+    let (mut send_source, mut receive_source) =
+        (secrets.client_traffic.take(), secrets.server_traffic.take());
+    if role == Role::Server {
+        core::mem::swap(&mut send_source, &mut receive_source);
+    }
+    let direction = |(seq, keys): &(u64, _), source: Option<Zeroizing<Vec<u8>>>| {
+        let source = if tls13 { Some(Secret(source?)) } else { None };
+        Some(Direction { keys: extracted(tls13, keys).ok()?, seq: *seq, source })
+    };
     Some(HandedOver {
-        sealer: Sealer::new(&extracted(tls13, send_keys).ok()?, *send_seq).ok()?,
-        opener: Opener::new(&extracted(tls13, receive_keys).ok()?, *receive_seq).ok()?,
-        send_secret,
-        receive_secret,
-        tickets: tickets.filter(|_| tls13),
+        send: direction(&keys.tx, send_source)?,
+        receive: direction(&keys.rx, receive_source)?,
+        tickets: tickets.filter(|_| tls13 && reconnects),
         reconnects,
-        resumption,
         attributes,
-        confidentiality_limit,
+        exporter_secret: Secret(exporter_secret),
     })
 }
 
 pub(super) fn local_chain(slot: &ConnectionSlot) -> Vec<Vec<u8>> {
     slot.local_key.as_ref().map(|key| key.cert.iter().map(|der| der.to_vec()).collect()).unwrap_or_default()
+}
+
+fn both_randoms(client: &[u8; 32], server: &[u8; 32]) -> Randoms {
+    let mut both = [0; 64];
+    for (to, from) in both.iter_mut().zip(client.iter().chain(server)) {
+        *to = *from;
+    }
+    both
 }

@@ -8,6 +8,7 @@ use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
+use crate::credentials::CipherSuite;
 use crate::record::{KeyMaterial, Protection, WrongKeyLength};
 
 /// Longest hash output of a TLS 1.3 suite here (SHA-384).
@@ -16,19 +17,17 @@ const MAX_HASH_LEN: usize = 48;
 /// Most bytes one exporter call gives: HKDF-Expand ends at 255 hash outputs (RFC 5869 section 2.3).
 const MAX_EXPORT_BLOCKS: usize = 255;
 
-/// The secret one direction's TLS 1.3 keys come from; steps forward with every KeyUpdate.
-///
-/// It lies in memory of its own: a connection is moved as often as its owner likes, and every move of a secret would leave one behind.
-pub(crate) struct TrafficSecret {
+/// A secret the keys of one direction come from.
+pub(crate) struct TrafficSecret<'a> {
     suite: &'static Tls13CipherSuite,
-    secret: Zeroizing<Box<[u8]>>,
+    secret: &'a [u8],
 }
 
-impl TrafficSecret {
-    pub(super) fn new(suite: &'static Tls13CipherSuite, secret: &[u8]) -> Option<Self> {
+impl<'a> TrafficSecret<'a> {
+    pub(super) fn new(suite: &'static Tls13CipherSuite, secret: &'a [u8]) -> Option<Self> {
         let len = suite.common.hash_provider.output_len();
         let fits = secret.len() == len && len <= MAX_HASH_LEN;
-        fits.then(|| Self { suite, secret: Zeroizing::new(secret.into()) })
+        fits.then_some(Self { suite, secret })
     }
 
     /// Key and IV of this generation (RFC 8446 section 7.3).
@@ -43,47 +42,106 @@ impl TrafficSecret {
         KeyMaterial::new(protection, key, &iv)
     }
 
+    fn expander(&self) -> Box<dyn HkdfExpander> {
+        self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(self.secret))
+    }
+}
+
+/// The secret one direction's next TLS 1.3 keys come from; steps forward with every KeyUpdate.
+///
+/// Vacant until it lies where it stays: a move would leave the secret behind.
+pub(crate) struct KeySource(Zeroizing<[u8; MAX_HASH_LEN]>);
+
+impl KeySource {
+    pub(crate) fn vacant() -> Self {
+        Self(Zeroizing::new([0; MAX_HASH_LEN]))
+    }
+
+    /// As long as the hash of the suite, or shorter than any.
+    pub(crate) fn set(&mut self, secret: &[u8]) {
+        for (to, from) in self.0.iter_mut().zip(secret) {
+            *to = *from;
+        }
+    }
+
     /// Steps to the next generation and gives its keys (RFC 8446 section 7.2).
-    pub(crate) fn update(&mut self) -> Result<KeyMaterial, WrongKeyLength> {
+    pub(crate) fn update(&mut self, protection: Protection) -> Result<KeyMaterial, WrongKeyLength> {
+        let suite = tls13_suite(protection).ok_or(WrongKeyLength)?;
+        let secret = self.0.get_mut(..suite.common.hash_provider.output_len()).ok_or(WrongKeyLength)?;
         // The engine's expander has a copy of its own, so the next secret can take the place of this one.
-        let expander = self.expander();
-        expand_label(&*expander, b"traffic upd", &[], &mut self.secret)?;
-        self.key_material()
+        let expander = TrafficSecret { suite, secret }.expander();
+        expand_label(&*expander, b"traffic upd", &[], secret)?;
+        TrafficSecret { suite, secret }.key_material()
     }
 
     /// Another one of the same generation: for tests that go on from one state in many ways.
     #[cfg(test)]
     pub(crate) fn fork(&self) -> Self {
-        Self { suite: self.suite, secret: self.secret.clone() }
+        Self(self.0.clone())
     }
 
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.secret.to_vec()
-    }
-
-    fn expander(&self) -> Box<dyn HkdfExpander> {
-        self.suite.hkdf_provider.expander_for_okm(&OkmBlock::new(&self.secret))
+        self.0.to_vec()
     }
 }
 
-impl fmt::Debug for TrafficSecret {
+impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrafficSecret").finish_non_exhaustive()
+        f.debug_struct("KeySource").finish_non_exhaustive()
     }
 }
 
-/// What keying material is exported from.
-pub(crate) enum Exporter {
+/// What keying material is exported from: TLS 1.3's exporter secret, TLS 1.2's master secret.
+///
+/// Vacant until it lies where it stays: a move would leave the secret behind.
+pub(crate) struct ExporterSecret(Zeroizing<[u8; MAX_HASH_LEN]>);
+
+impl ExporterSecret {
+    pub(crate) fn vacant() -> Self {
+        Self(Zeroizing::new([0; MAX_HASH_LEN]))
+    }
+
+    /// As long as the hash of the suite (TLS 1.3), or 48 bytes (TLS 1.2).
+    pub(crate) fn set(&mut self, secret: &[u8]) {
+        for (to, from) in self.0.iter_mut().zip(secret) {
+            *to = *from;
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// `randoms` are TLS 1.2's.
+    pub(crate) fn exporter<'a>(
+        &'a self,
+        suite: CipherSuite,
+        randoms: Option<&'a Randoms>,
+    ) -> Option<Exporter<'a>> {
+        match (suite.engine(), randoms) {
+            (SupportedCipherSuite::Tls13(suite), _) => {
+                let secret = self.0.get(..suite.common.hash_provider.output_len())?;
+                Some(Exporter::Tls13 { suite, secret })
+            }
+            (SupportedCipherSuite::Tls12(suite), Some(randoms)) => {
+                Some(Exporter::Tls12 { suite, master: &*self.0, randoms })
+            }
+            (SupportedCipherSuite::Tls12(_), None) => None,
+        }
+    }
+}
+
+/// The hellos' random bytes, the client's first.
+pub(crate) type Randoms = [u8; 64];
+
+/// Keying material of one connection.
+pub(crate) enum Exporter<'a> {
     /// RFC 8446 section 7.5.
-    Tls13 { suite: &'static Tls13CipherSuite, secret: Zeroizing<Vec<u8>> },
+    Tls13 { suite: &'static Tls13CipherSuite, secret: &'a [u8] },
     /// RFC 5705 section 4.
-    Tls12 {
-        suite: &'static Tls12CipherSuite,
-        master: Zeroizing<Vec<u8>>,
-        client_random: [u8; 32],
-        server_random: [u8; 32],
-    },
+    Tls12 { suite: &'static Tls12CipherSuite, master: &'a [u8], randoms: &'a Randoms },
 }
 
 /// Longest exporter label: HKDF-Expand-Label has one byte for its length and puts six bytes in front (RFC 8446 section 7.1).
@@ -93,7 +151,7 @@ const MAX_LABEL_LEN: usize = 249;
 #[derive(Debug)]
 pub(crate) struct CannotExport;
 
-impl Exporter {
+impl Exporter<'_> {
     /// The bounds of TLS 1.3 hold for TLS 1.2 as well, so that what works with one version works with the other.
     pub(crate) fn export(
         &self,
@@ -130,8 +188,8 @@ impl Exporter {
                 let context = hash.hash(context.unwrap_or_default());
                 expand_label(&*expander, b"exporter", context.as_ref(), output).map_err(|_| CannotExport)
             }
-            Self::Tls12 { suite, master, client_random, server_random } => {
-                let mut seed = [client_random.as_slice(), server_random].concat();
+            Self::Tls12 { suite, master, randoms } => {
+                let mut seed = randoms.to_vec();
                 if let Some(context) = context {
                     seed.extend(u16::try_from(context.len()).map_err(|_| CannotExport)?.to_be_bytes());
                     seed.extend(context);
@@ -143,16 +201,16 @@ impl Exporter {
     }
 }
 
-impl Exporter {
+impl Exporter<'_> {
     /// TLS 1.2: what EAP-TLS calls the IV, `PRF("", label, client random + server random)` (RFC 5216 section 2.3). Public bytes, which
     /// the engine's PRF does not give: it wants a secret.
     pub(crate) fn without_secret(&self, label: &[u8], output: &mut [u8]) -> Option<()> {
-        let Self::Tls12 { suite, client_random, server_random, .. } = self else { return None };
+        let Self::Tls12 { suite, randoms, .. } = self else { return None };
         let algorithm = match suite.common.hash_provider.output_len() {
             48 => hmac::HMAC_SHA384,
             _ => hmac::HMAC_SHA256,
         };
-        p_hash(algorithm, &[], &[label, client_random, server_random].concat(), output)
+        p_hash(algorithm, &[], &[label, randoms.as_slice()].concat(), output)
     }
 }
 
@@ -168,9 +226,9 @@ fn p_hash(algorithm: hmac::Algorithm, secret: &[u8], seed: &[u8], output: &mut [
     Some(())
 }
 
-impl fmt::Debug for Exporter {
+impl fmt::Debug for ExporterSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exporter").finish_non_exhaustive()
+        f.debug_struct("ExporterSecret").finish_non_exhaustive()
     }
 }
 
@@ -253,6 +311,17 @@ fn expand_label(
         .map_err(|_| WrongKeyLength)
 }
 
+fn tls13_suite(protection: Protection) -> Option<&'static Tls13CipherSuite> {
+    match protection {
+        Protection::Tls13Aes128Gcm => CipherSuite::TLS_AES_128_GCM_SHA256,
+        Protection::Tls13Aes256Gcm => CipherSuite::TLS_AES_256_GCM_SHA384,
+        Protection::Tls13ChaCha20Poly1305 => CipherSuite::TLS_CHACHA20_POLY1305_SHA256,
+        _ => return None,
+    }
+    .engine()
+    .tls13()
+}
+
 fn tls13_protection(suite: &'static Tls13CipherSuite) -> Option<Protection> {
     match u16::from(SupportedCipherSuite::Tls13(suite).suite()) {
         0x1301 => Some(Protection::Tls13Aes128Gcm),
@@ -276,6 +345,24 @@ mod tests {
     use rustls::crypto::aws_lc_rs::cipher_suite;
 
     use super::*;
+
+    /// Records one key may protect (RFC 8446 section 5.5), as the engine has it.
+    #[test]
+    fn limits_are_the_engines() {
+        for suite in CipherSuite::ALL {
+            let (protection, limit) = match suite.engine() {
+                SupportedCipherSuite::Tls13(suite) => {
+                    let protection = tls13_protection(suite).unwrap();
+                    assert!(std::ptr::eq(tls13_suite(protection).unwrap(), suite), "{protection:?}");
+                    (protection, suite.common.confidentiality_limit)
+                }
+                SupportedCipherSuite::Tls12(suite) => {
+                    (tls12_protection(suite).unwrap(), suite.common.confidentiality_limit)
+                }
+            };
+            assert_eq!(protection.confidentiality_limit(), limit, "{suite}");
+        }
+    }
 
     /// With a secret the engine's PRF says what is right.
     #[test]

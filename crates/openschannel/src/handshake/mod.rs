@@ -24,8 +24,8 @@ mod messages;
 mod tickets;
 mod watch;
 
-pub(crate) use handover::HandedOver;
-pub(crate) use key_schedule::{CannotExport, Exporter, TrafficSecret};
+pub(crate) use handover::{Direction as HandedOverDirection, HandedOver};
+pub(crate) use key_schedule::{CannotExport, Exporter, ExporterSecret, KeySource, Randoms};
 pub(crate) use messages::{Messages, message_type};
 pub(crate) use tickets::{Resumption, Tickets};
 
@@ -293,7 +293,7 @@ impl Handshake {
     }
 
     /// The keys an alert has to be sealed with now; [`None`] while this side writes in plaintext.
-    pub(crate) fn write_keys(&self) -> Result<Option<Sealer>, Error> {
+    pub(crate) fn write_keys(&self) -> Result<Option<Box<Sealer>>, Error> {
         let keys = self.watch.write_keys(&self.slot.secrets, self.suite()).map_err(|_| internal())?;
         keys.map(|(material, seq)| Sealer::new(&material, seq)).transpose().map_err(|_| internal())
     }

@@ -62,7 +62,7 @@ pub(super) struct Watch {
     encrypted_extensions: Vec<u16>,
     request: Request,
     /// Opens copies of the peer's records under the keys of the handshake.
-    opener: Option<Opener>,
+    opener: Option<Box<Opener>>,
     /// How many it has opened.
     opened: u64,
     peer_changed_cipher: bool,

@@ -9,9 +9,11 @@
 //! ```
 //!
 //! A [`Sealer`] and an [`Opener`] share nothing: each has its own key, nonce base and sequence number, so one thread may
-//! seal while another opens. Key and nonce base lie in memory of their own: where they are moved to, nothing secret is left behind.
+//! seal while another opens. Either is made empty where it is to stay, and its keys are written there afterwards: no move leaves
+//! anything secret behind.
 
 mod framing;
+mod keys;
 mod open;
 mod seal;
 
@@ -19,11 +21,7 @@ pub(crate) use framing::{ContentType, Framing, FramingError, MAX_FRAGMENT_BEFORE
 pub(crate) use open::{OpenFailure, Opened, Opener};
 pub(crate) use seal::{Exhausted, Sealer};
 
-use core::ops::Deref;
-
-use aws_lc_rs::aead::{
-    AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey,
-};
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, NONCE_LEN};
 use zeroize::Zeroizing;
 
 /// Bytes of the record header: type 1, version 2, length 2 (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
@@ -84,6 +82,14 @@ impl Protection {
         if self.is_tls13() { MAX_PLAINTEXT + 256 } else { MAX_PLAINTEXT + 2048 }
     }
 
+    /// Records one key may protect: 2^24 under AES-GCM (RFC 8446 section 5.5), under ChaCha20 more than there are sequence numbers.
+    pub(crate) fn confidentiality_limit(self) -> u64 {
+        match self {
+            Self::Tls12ChaCha20Poly1305 | Self::Tls13ChaCha20Poly1305 => u64::MAX,
+            _ => 1 << 24,
+        }
+    }
+
     fn algorithm(self) -> &'static Algorithm {
         match self {
             Self::Tls12Aes128Gcm | Self::Tls13Aes128Gcm => &AES_128_GCM,
@@ -93,32 +99,18 @@ impl Protection {
     }
 }
 
-/// One direction's key and nonce base. Wiped when dropped.
+/// One direction's key and nonce base on their way to a [`Sealer`] or [`Opener`]. Wiped when dropped.
 pub(crate) struct KeyMaterial {
     pub(crate) protection: Protection,
-    key: Zeroizing<Box<[u8]>>,
-    iv: NonceBase,
+    /// In memory of its own: where the material is moved to, nothing is left behind.
+    secret: Box<Zeroizing<RawKey>>,
 }
 
-/// TLS 1.3 and ChaCha20: the whole IV. TLS 1.2 AES-GCM: the salt, then the base of the explicit nonce (any value will do to open).
-struct NonceBase(Box<Zeroizing<[u8; NONCE_LEN]>>);
-
-impl NonceBase {
-    /// Copied to where it stays: what is made first and moved there afterwards is left behind on the stack.
-    fn copy_of(iv: &[u8; NONCE_LEN]) -> Self {
-        let mut place = Box::new(Zeroizing::new([0; NONCE_LEN]));
-        place.copy_from_slice(iv);
-        Self(place)
-    }
-}
-
-impl Deref for NonceBase {
-    type Target = [u8; NONCE_LEN];
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
+/// The key, as long as the suite wants it, then unused bytes, then the nonce base.
+///
+/// The nonce base is, in TLS 1.3 and with ChaCha20, the whole IV; in TLS 1.2 with AES-GCM the salt, then the base of the explicit nonce
+/// (any value will do to open).
+type RawKey = [u8; MAX_KEY_LEN + NONCE_LEN];
 
 /// The key or nonce base does not have the length the suite wants.
 #[derive(Debug)]
@@ -130,20 +122,13 @@ impl KeyMaterial {
         key: &[u8],
         iv: &[u8; NONCE_LEN],
     ) -> Result<Self, WrongKeyLength> {
+        let mut material = Self { protection, secret: Box::new(Zeroizing::new([0; _])) };
         if key.len() != protection.key_len() {
             return Err(WrongKeyLength);
         }
-        Ok(Self { protection, key: Zeroizing::new(key.into()), iv: NonceBase::copy_of(iv) })
-    }
-
-    #[cfg(test)]
-    fn copy(&self) -> Self {
-        Self { protection: self.protection, key: self.key.clone(), iv: NonceBase::copy_of(&self.iv) }
-    }
-
-    fn aead_key(&self) -> Result<LessSafeKey, WrongKeyLength> {
-        let key = UnboundKey::new(self.protection.algorithm(), &self.key).map_err(|_| WrongKeyLength)?;
-        Ok(LessSafeKey::new(key))
+        material.secret[..key.len()].copy_from_slice(key);
+        material.secret[MAX_KEY_LEN..].copy_from_slice(iv);
+        Ok(material)
     }
 }
 
@@ -155,12 +140,18 @@ impl core::fmt::Debug for KeyMaterial {
 
 /// `iv` XOR the big-endian sequence number (RFC 8446 section 5.3; RFC 7905 section 2 for ChaCha20 in TLS 1.2). TLS 1.2 AES-GCM uses
 /// the last eight bytes as its explicit nonce: unique as long as the sequence number is (RFC 5288 section 3).
+#[inline]
 pub(crate) fn nonce(iv: &[u8; NONCE_LEN], seq: u64) -> [u8; NONCE_LEN] {
-    let mut nonce = *iv;
-    for (byte, s) in nonce[NONCE_LEN - 8..].iter_mut().zip(seq.to_be_bytes()) {
-        *byte ^= s;
-    }
-    nonce
+    let [a, b, c, d, base @ ..] = *iv;
+    let [e, f, g, h, i, j, k, l] = (u64::from_be_bytes(base) ^ seq).to_be_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l]
+}
+
+/// TLS 1.3 additional data: the header itself (RFC 8446 section 5.2).
+#[inline]
+fn tls13_aad(content: usize) -> [u8; HEADER_LEN] {
+    let len = wire_len(content + 1 + TAG_LEN);
+    [ContentType::APPLICATION_DATA.0, 3, 3, len[0], len[1]]
 }
 
 /// TLS 1.2 additional data: sequence number, then the header with the *plaintext* length (RFC 5246 section 6.2.3.3).

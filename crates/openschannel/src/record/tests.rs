@@ -9,10 +9,6 @@ thread_local! {
 }
 
 /// Tells keys apart without keeping them: the first bytes are enough in a test.
-pub(crate) fn key_identity(material: &KeyMaterial) -> [u8; 8] {
-    identity_of(&material.key[..])
-}
-
 pub(crate) fn identity_of(key: &[u8]) -> [u8; 8] {
     let mut identity = [0; 8];
     identity.copy_from_slice(&key[..8]);
@@ -42,7 +38,7 @@ fn material(protection: Protection) -> KeyMaterial {
     KeyMaterial::new(protection, &key, &[9; NONCE_LEN]).unwrap()
 }
 
-fn pair(protection: Protection) -> (Sealer, Opener) {
+fn pair(protection: Protection) -> (Box<Sealer>, Box<Opener>) {
     (Sealer::new(&material(protection), 1).unwrap(), Opener::new(&material(protection), 1).unwrap())
 }
 
@@ -138,14 +134,14 @@ fn what_is_moved_leaves_no_secret_behind() {
         let (sealer, opener) = pair(protection);
         let material = material(protection);
         let places = |sealer: &Sealer, opener: &Opener, material: &KeyMaterial| {
-            [sealer.nonce_base(), opener.nonce_base(), &raw const *material.iv, material.key.as_ptr().cast()]
+            (sealer.secrets(), opener.secrets(), material.secret.as_ptr())
         };
         let before = places(&sealer, &opener, &material);
         let moved = Box::new((sealer, opener, material));
         assert_eq!(places(&moved.0, &moved.1, &moved.2), before, "{protection:?}");
     }
     // The library's key cannot be looked into; this is too small to hold one.
-    assert!(size_of::<LessSafeKey>() < MAX_KEY_LEN);
+    assert!(size_of::<aws_lc_rs::aead::LessSafeKey>() < MAX_KEY_LEN);
 }
 
 #[test]
@@ -182,4 +178,66 @@ fn nothing_secret_is_shown() {
     let material = material(Protection::Tls13Aes128Gcm);
     let shown = format!("{material:?} {:?}", pair(Protection::Tls12Aes128Gcm));
     assert!(!shown.contains("[9, 9"), "{shown}");
+}
+
+/// Every step in either form: the bytes do not depend on it.
+#[test]
+fn parked_keys_seal_and_open_the_same_bytes() {
+    for protection in ALL {
+        // Bit n: parked before step n.
+        for parked in 0..64_u32 {
+            let (mut sealer, mut opener) = pair(protection);
+            let (mut plain, _) = pair(protection);
+            for step in 0..3 {
+                if parked >> step & 1 == 1 {
+                    sealer.park();
+                    assert!(sealer.is_parked());
+                }
+                let mut record = sealed(&mut sealer, ContentType::APPLICATION_DATA, &[7; 40]);
+                assert_eq!(record, sealed(&mut plain, ContentType::APPLICATION_DATA, &[7; 40]));
+                assert_eq!(sealer.place(), plain.place());
+                if parked >> (3 + step) & 1 == 1 {
+                    opener.park();
+                    assert!(opener.is_parked());
+                }
+                let wire = record.clone();
+                let opened = opener.open(&mut record).unwrap();
+                assert_eq!(record[opened.content], [7; 40]);
+                assert_eq!(opener.place(), plain.place());
+                if parked >> step & 1 == 1 {
+                    opener.park();
+                }
+                opener.restore(&mut record).unwrap();
+                assert_eq!(record, wire);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_context_is_kept_as_long_as_there_are_few() {
+    for (many, kept) in [(true, false), (false, true)] {
+        keys::always_park(many);
+        let (mut sealer, mut opener) = pair(Protection::Tls13Aes128Gcm);
+        assert!(sealer.is_parked() && opener.is_parked(), "nothing is made before it is used");
+        let mut record = sealed(&mut sealer, ContentType::ALERT, &[1, 0]);
+        let mut forged = record.clone();
+        forged[6] ^= 1;
+        opener.open(&mut forged).unwrap_err();
+        assert_eq!((!sealer.is_parked(), !opener.is_parked()), (kept, kept));
+        opener.open(&mut record).unwrap();
+        assert_eq!((!sealer.is_parked(), !opener.is_parked()), (kept, kept));
+    }
+}
+
+#[test]
+fn without_keys_nothing_is_sealed_or_opened() {
+    let (mut sealer, _) = pair(Protection::Tls13Aes128Gcm);
+    let mut record = sealed(&mut sealer, ContentType::ALERT, &[1, 0]);
+    assert!(
+        Sealer::vacant(Protection::Tls13Aes128Gcm)
+            .seal_copy(ContentType::ALERT, &[1, 0], &mut [0; 64])
+            .is_err()
+    );
+    assert!(Opener::vacant(Protection::Tls13Aes128Gcm).open(&mut record).is_err());
 }

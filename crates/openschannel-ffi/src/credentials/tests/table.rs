@@ -144,6 +144,20 @@ fn extras_overrule_defaults() {
 }
 
 #[test]
+fn chains_are_remembered_unless_told_otherwise() {
+    for forget_chains in [false, true] {
+        let extras = Extras { forget_chains, ..Extras::default() };
+        // SAFETY: there is no structure.
+        let client = unsafe { acquire(CLIENT, std::ptr::null(), &extras) }.unwrap();
+        assert_eq!(client.outbound(None).unwrap().remembers_chains(), !forget_chains);
+        let structure = schannel_cred();
+        // SAFETY: the structure is there.
+        let server = unsafe { acquire(SERVER, (&raw const structure).cast(), &extras) }.unwrap();
+        assert_eq!(server.inbound(None).unwrap().remembers_chains(), !forget_chains);
+    }
+}
+
+#[test]
 fn impossible_algorithms_are_told_to_the_context() {
     let mut algs = [0x6801u32];
     let listed =

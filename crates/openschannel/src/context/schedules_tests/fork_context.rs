@@ -8,16 +8,11 @@ use crate::context::{ReceiveHalf, SendHalf};
 impl SecurityContext {
     /// An established one's.
     pub(in crate::context) fn fork(&self) -> Self {
-        let Self { phase, role, post_handshake, rekey_after, unsent } = self;
-        let (Phase::Established { send, receive }, None) = (phase, unsent) else { panic!("not established") };
+        let Self { phase: Phase::Established { send, receive }, beginning: None } = self else {
+            panic!("not established")
+        };
         let (Some(send), receive) = fork_halves(Some(send), receive) else { panic!("one becomes one") };
-        Self {
-            phase: Phase::Established { send, receive },
-            role: *role,
-            post_handshake: *post_handshake,
-            rekey_after: *rekey_after,
-            unsent: None,
-        }
+        Self { phase: Phase::Established { send, receive }, beginning: None }
     }
 
     pub(in crate::context) fn all_state(&self) -> (SendState, ReceiveState) {
@@ -31,6 +26,6 @@ pub(in crate::context) fn fork_halves(
     send: Option<&SendHalf>,
     receive: &ReceiveHalf,
 ) -> (Option<SendHalf>, ReceiveHalf) {
-    let shared = Arc::new(receive.shared.fork());
+    let shared = Arc::new(receive.shared().fork());
     (send.map(|send| send.fork(shared.clone())), receive.fork(shared))
 }

@@ -1,6 +1,6 @@
 //! A second receiving half in the same state, and all of that state.
 
-use super::{Arc, Messages, ReadEnd, ReceiveHalf, SeenRecord, Shared};
+use super::{Arc, Messages, Pending, ReadEnd, ReceiveHalf, Receiving, SeenRecord, Shared};
 use crate::credentials::PostHandshake;
 
 /// Everything that changes in a receiving half.
@@ -9,12 +9,12 @@ use crate::credentials::PostHandshake;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::context) struct ReceiveState {
     place: ([u8; 8], u64),
-    secret: Option<Vec<u8>>,
+    secret: Vec<u8>,
     messages: Messages,
     seen: Option<SeenRecord>,
     mode: PostHandshake,
     read_end: ReadEnd,
-    counts: [u32; 3],
+    counts: [u8; 3],
     reconnects: bool,
     bytes_received: u64,
     shared: u32,
@@ -25,56 +25,56 @@ impl ReceiveHalf {
     /// tickets are read and then dropped.
     pub(in crate::context) fn fork(&self, shared: Arc<Shared>) -> Self {
         // Field by field: one that is added is missed by the compiler.
-        let Self {
+        let Receiving {
             opener,
-            secret,
-            tickets: _,
-            reconnects,
-            resumption,
-            messages,
-            seen,
-            mode,
-            read_end,
-            inside_record,
-            warnings,
-            empty_records,
-            post_handshake,
             bytes_received,
+            empty_records,
+            warnings,
+            post_handshake,
+            mode,
+            inside_record,
+            reconnects,
+            read_end,
+            source,
+            pending,
             shared: _,
-            attributes,
-        } = self;
-        Self {
+        } = &*self.0;
+        let pending = pending.as_ref().map(|pending| {
+            let Pending { tickets: _, messages, seen } = &**pending;
+            Box::new(Pending { tickets: None, messages: messages.clone(), seen: seen.clone() })
+        });
+        let mut fork = Self(Box::new(Receiving {
             opener: opener.fork(),
-            secret: secret.as_ref().map(|secret| secret.fork()),
-            tickets: None,
-            reconnects: *reconnects,
-            resumption: resumption.clone(),
-            messages: messages.clone(),
-            seen: seen.clone(),
-            mode: *mode,
-            read_end: *read_end,
-            inside_record: *inside_record,
-            warnings: *warnings,
-            empty_records: *empty_records,
-            post_handshake: *post_handshake,
             bytes_received: *bytes_received,
+            empty_records: *empty_records,
+            warnings: *warnings,
+            post_handshake: *post_handshake,
+            mode: *mode,
+            inside_record: *inside_record,
+            reconnects: *reconnects,
+            read_end: *read_end,
+            source: source.fork(),
+            pending,
             shared,
-            attributes: attributes.clone(),
-        }
+        }));
+        fork.tidy();
+        fork
     }
 
     pub(in crate::context) fn state(&self) -> ReceiveState {
+        let Receiving { opener, source, mode, read_end, reconnects, bytes_received, pending, .. } = &*self.0;
+        let pending = pending.as_deref();
         ReceiveState {
-            place: self.opener.place(),
-            secret: self.secret.as_ref().map(|secret| secret.bytes()),
-            messages: self.messages.clone(),
-            seen: self.seen.clone(),
-            mode: self.mode,
-            read_end: self.read_end,
-            counts: [self.warnings, self.empty_records, self.post_handshake],
-            reconnects: self.reconnects,
-            bytes_received: self.bytes_received,
-            shared: self.shared.word(),
+            place: opener.place(),
+            secret: source.bytes(),
+            messages: pending.map(|pending| pending.messages.clone()).unwrap_or_default(),
+            seen: pending.and_then(|pending| pending.seen.clone()),
+            mode: *mode,
+            read_end: *read_end,
+            counts: [self.0.warnings, self.0.empty_records, self.0.post_handshake],
+            reconnects: *reconnects,
+            bytes_received: *bytes_received,
+            shared: self.shared().word(),
         }
     }
 }

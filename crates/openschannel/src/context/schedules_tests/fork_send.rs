@@ -1,6 +1,6 @@
 //! A second sending half in the same state, and all of that state.
 
-use super::{Alert, Arc, SendHalf, Shared, StoredAlert};
+use super::{Alert, Arc, Later, SendHalf, Sending, Shared, StoredAlert};
 
 /// Everything that changes in a sending half.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,7 +10,6 @@ pub(in crate::context) struct SendState {
     limits: [u64; 2],
     waiting: Option<Alert>,
     stored: Option<StoredAlert>,
-    close_sent: bool,
     bytes_sent: u64,
     shared: u32,
 }
@@ -19,42 +18,36 @@ impl SendHalf {
     /// `shared` is the fork's, which its receiving half has too.
     pub(in crate::context) fn fork(&self, shared: Arc<Shared>) -> Self {
         // Field by field: one that is added is missed by the compiler.
-        let Self {
-            sealer,
-            secret,
-            refresh_at,
-            limit,
-            waiting,
-            stored,
-            close_sent,
-            bytes_sent,
-            shared: _,
-            attributes,
-        } = self;
-        Self {
+        let Sending { sealer, bytes_sent, refresh_at, waiting, later, shared: _, limit } = &*self.0;
+        Self(Box::new(Sending {
             sealer: sealer.fork(),
-            secret: secret.as_ref().map(|secret| secret.fork()),
-            refresh_at: *refresh_at,
-            limit: *limit,
-            waiting: *waiting,
-            stored: stored.clone(),
-            close_sent: *close_sent,
             bytes_sent: *bytes_sent,
+            refresh_at: *refresh_at,
+            waiting: *waiting,
+            later: match later {
+                Later::Nothing => Later::Nothing,
+                Later::Source(source) => Later::Source(source.fork()),
+                Later::Ended(stored) => Later::Ended(stored.clone()),
+            },
             shared,
-            attributes: attributes.clone(),
-        }
+            limit: *limit,
+        }))
     }
 
     pub(in crate::context) fn state(&self) -> SendState {
+        let (secret, stored) = match &self.0.later {
+            Later::Nothing => (None, None),
+            Later::Source(source) => (Some(source.bytes()), None),
+            Later::Ended(stored) => (None, Some(stored.clone())),
+        };
         SendState {
-            place: self.sealer.place(),
-            secret: self.secret.as_ref().map(|secret| secret.bytes()),
-            limits: [self.refresh_at, self.limit],
-            waiting: self.waiting,
-            stored: self.stored.clone(),
-            close_sent: self.close_sent,
-            bytes_sent: self.bytes_sent,
-            shared: self.shared.word(),
+            place: self.0.sealer.place(),
+            secret,
+            limits: [u64::from(self.0.refresh_at), self.0.limit],
+            waiting: self.0.waiting,
+            stored,
+            bytes_sent: self.0.bytes_sent,
+            shared: self.shared().word(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole: real certificates, and real handshakes of the engine in memory.
 
 mod certificates;
+mod chain_memory;
 mod clocks;
 mod fixtures;
 mod handshakes;
