@@ -118,6 +118,9 @@ impl Verdict {
     /// What was measured, with the subjects' labels.
     #[must_use]
     pub fn figures(&self) -> String {
+        if self.measured.iter().all(Option::is_none) {
+            return "not measured".to_owned();
+        }
         let pairs = self.goal.subjects.iter().zip(&self.measured);
         let each = pairs.map(|(subject, figure)| {
             let figure = figure.map_or_else(|| "not measured".to_owned(), |figure| figure.to_string());

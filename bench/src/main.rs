@@ -1,7 +1,7 @@
 //! `cargo run --release -p openschannel-bench -- --help`
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -192,7 +192,11 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 }
 
 fn print(text: &str) -> Result<(), String> {
-    writeln!(stdout(), "{text}").map_err(|error| format!("stdout: {error}"))
+    match writeln!(stdout(), "{text}") {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| format!("stdout: {error}")),
+    }
 }
 
 fn say(line: &str) {

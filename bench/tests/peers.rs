@@ -76,9 +76,9 @@ fn a_passing_wire_takes_every_record_in_the_same_place() {
             let Established { mut client, server: _ } = establish(&*endpoints);
             let mut wire = Wire::passing();
             client.prepare(&[0x5a; 1024], 4, &mut wire);
-            let room = (wire.slots.iter().map(Vec::len).sum::<usize>(), wire.bytes.capacity());
+            let room = (wire.slots.iter().map(|slot| slot.len()).sum::<usize>(), wire.bytes.capacity());
             client.seal_batch(&[0x5a; 1024], 4, &mut wire);
-            let after = (wire.slots.iter().map(Vec::len).sum::<usize>(), wire.bytes.capacity());
+            let after = (wire.slots.iter().map(|slot| slot.len()).sum::<usize>(), wire.bytes.capacity());
             assert_eq!(room, after, "{}", library.name());
             assert!(room.0 + room.1 < 20_000, "{}: {room:?}", library.name());
         }

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 use crate::setup::{Aead, Version};
+use crate::wire::Slot;
 
 /// AES-GCM's and ChaCha20-Poly1305's.
 const TAG_LEN: usize = 16;
@@ -29,7 +30,7 @@ pub struct Bare {
     seq: u64,
     len: usize,
     /// Room for the tag lies behind each.
-    buffers: Vec<Vec<u8>>,
+    buffers: Vec<Slot>,
 }
 
 impl Bare {
@@ -59,8 +60,8 @@ impl Bare {
 
     /// Not measured: one buffer to seal in.
     pub fn prepare(&mut self) {
-        self.buffers.resize_with(1, Vec::new);
-        self.buffers[0].resize(self.len + 1 + TAG_LEN, 0x5a);
+        self.buffers.resize_with(1, Slot::default);
+        self.buffers[0].set_len(self.len + 1 + TAG_LEN);
     }
 
     /// Seals `count` times in the same buffer.
@@ -77,9 +78,9 @@ impl Bare {
     /// Not measured: `count` sealed messages, each in a buffer of its own. They are what [`Bare::open_batch`] opens.
     pub fn prepare_sealed(&mut self, count: usize) {
         let len = self.sealed_len();
-        self.buffers.resize_with(count, Vec::new);
+        self.buffers.resize_with(count, Slot::default);
         for buffer in &mut self.buffers {
-            buffer.resize(len + TAG_LEN, 0x5a);
+            buffer.set_len(len + TAG_LEN);
             self.seq += 1;
             let (data, trailer) = buffer.split_at_mut(len);
             seal(&self.key, &self.additional, TypeByte::Without, self.seq, data, trailer);

@@ -13,7 +13,7 @@ use super::{
     Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, Receiving, Sending, establish,
 };
 use crate::setup::{Group, NAME, Negotiated, Setup, Version, certificates};
-use crate::wire::Wire;
+use crate::wire::{Slot, Wire};
 
 /// EncryptMessage on one buffer, with room for the trailer behind the data.
 #[derive(Clone, Copy, Debug)]
@@ -105,9 +105,9 @@ struct Side {
 /// Three buffers that lie apart.
 #[derive(Default)]
 struct Scattered {
-    header: Vec<u8>,
-    data: Vec<u8>,
-    trailer: Vec<u8>,
+    header: Slot,
+    data: Slot,
+    trailer: Slot,
 }
 
 impl Side {
@@ -206,10 +206,10 @@ impl Connection for Side {
     fn prepare(&mut self, plaintext: &[u8], count: usize, wire: &mut Wire) {
         let sizes = self.context().attributes().expect("established").stream_sizes();
         if let Some(scattered) = &mut self.scattered {
-            scattered.header.resize(sizes.header, 0);
-            scattered.data.clear();
-            scattered.data.extend_from_slice(plaintext);
-            scattered.trailer.resize(sizes.trailer, 0);
+            scattered.header.set_len(sizes.header);
+            scattered.data.set_len(plaintext.len());
+            scattered.data.copy_from_slice(plaintext);
+            scattered.trailer.set_len(sizes.trailer);
         } else {
             wire.lay_out(sizes.header, plaintext, sizes.trailer, count);
         }

@@ -84,7 +84,8 @@ impl Suite for Bulk {
     fn method(&self) -> &'static str {
         "A batch is 16 to 200 records, about 25 \u{b5}s of AES-GCM, in memory; wall-clock time of the calls alone. Sealing uses one \
          buffer again and again, as a caller does who sends a record before it makes the next; what is opened lies in a buffer for \
-         each record. One record outside of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs on \
+         each record. Buffers begin with a cache line; the provider's plaintext lies behind the \
+         header, as its callers have it. One record outside of the clock comes first, so that all begin with warm caches. *Bare AEAD* is aws-lc-rs on \
          the plaintext alone. TLS 1.3 seals a type byte with each record: *type byte behind* and *type byte apart* are the AEAD with \
          it, in one piece and in two, and with them the ceiling of any record layer. *OpenSchannel* is called from Rust with header, \
          data and trailer in one buffer, *scattered* with three, and through the C ABI with three `SecBuffer`s that adjoin. \
