@@ -5,6 +5,10 @@
 
 pub mod bare;
 pub mod c_abi;
+#[cfg(feature = "gnutls")]
+pub mod gnutls;
+#[cfg(feature = "openssl")]
+pub mod openssl;
 pub mod rust_api;
 pub mod rustls;
 
@@ -15,6 +19,8 @@ use crate::wire::Wire;
 pub const RUST_API: &str = "OpenSchannel";
 /// The same with header, data and trailer in three places.
 pub const RUST_API_SCATTERED: &str = "OpenSchannel, scattered";
+/// The same without a memory for valid chains.
+pub const RUST_API_VERIFYING: &str = "OpenSchannel, chains verified anew";
 /// This provider's name in tables, where it is called through the C ABI.
 pub const C_ABI: &str = "OpenSchannel, C ABI";
 /// rustls with its own buffers.
@@ -23,6 +29,8 @@ pub const RUSTLS_BUFFERED: &str = "rustls, buffered";
 pub const RUSTLS_UNBUFFERED: &str = "rustls, unbuffered";
 /// OpenSSL in tables.
 pub const OPENSSL: &str = "OpenSSL";
+/// OpenSSL with SSL_MODE_RELEASE_BUFFERS: only where memory matters.
+pub const OPENSSL_RELEASE_BUFFERS: &str = "OpenSSL, RELEASE_BUFFERS";
 /// GnuTLS in tables.
 pub const GNUTLS: &str = "GnuTLS";
 /// BoringSSL in tables.
@@ -36,6 +44,10 @@ pub fn libraries() -> Vec<Box<dyn Library>> {
         Box::new(c_abi::CAbi),
         Box::new(rustls::Rustls::Buffered),
         Box::new(rustls::Rustls::Unbuffered),
+        #[cfg(feature = "openssl")]
+        Box::new(openssl::OpenSsl { release_buffers: false }),
+        #[cfg(feature = "gnutls")]
+        Box::new(gnutls::GnuTls),
     ]
 }
 

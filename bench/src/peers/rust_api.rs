@@ -10,7 +10,8 @@ use openschannel::{
 };
 
 use super::{
-    Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, Receiving, Sending, establish,
+    Connection, Endpoints, Halves, Library, RUST_API, RUST_API_SCATTERED, RUST_API_VERIFYING, Receiving,
+    Sending, establish,
 };
 use crate::setup::{Group, NAME, Negotiated, Setup, Version, certificates};
 use crate::wire::{Slot, Wire};
@@ -19,18 +20,25 @@ use crate::wire::{Slot, Wire};
 #[derive(Clone, Copy, Debug)]
 pub struct RustApi {
     scattered: bool,
+    remembers_chains: bool,
 }
 
 impl RustApi {
     /// One buffer for header, data and trailer: `SendHalf::encrypt_contiguous`.
-    pub const CONTIGUOUS: Self = Self { scattered: false };
+    pub const CONTIGUOUS: Self = Self { scattered: false, remembers_chains: true };
     /// Three that do not adjoin: `SecurityContext::encrypt_message`.
-    pub const SCATTERED: Self = Self { scattered: true };
+    pub const SCATTERED: Self = Self { scattered: true, remembers_chains: true };
+    /// Every chain is verified, whether it was found valid before or not.
+    pub const VERIFYING: Self = Self { scattered: false, remembers_chains: false };
 }
 
 impl Library for RustApi {
     fn name(&self) -> &'static str {
-        if self.scattered { RUST_API_SCATTERED } else { RUST_API }
+        match (self.scattered, self.remembers_chains) {
+            (true, _) => RUST_API_SCATTERED,
+            (false, true) => RUST_API,
+            (false, false) => RUST_API_VERIFYING,
+        }
     }
 
     fn version(&self) -> String {
@@ -51,6 +59,7 @@ impl Library for RustApi {
         };
         let outbound = OutboundCredentials::builder()
             .trust(Trust::Roots(vec![certificates.root_der.clone()]))
+            .remember_chains(self.remembers_chains)
             .cipher_suites(&suite)
             .groups(groups)
             .resumption(setup.resumed);

@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod duplex;
+pub mod handshake;
 pub mod shutdown;
 
 use crate::goals::Goal;
@@ -65,5 +66,5 @@ pub trait Suite: Sync {
 /// All suites of this program, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Suite> {
-    vec![&bulk::Bulk, &duplex::Duplex, &shutdown::Shutdown]
+    vec![&bulk::Bulk, &duplex::Duplex, &handshake::Handshake, &shutdown::Shutdown]
 }
