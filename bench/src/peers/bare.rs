@@ -29,6 +29,8 @@ pub struct Bare {
     type_byte: TypeByte,
     seq: u64,
     len: usize,
+    /// As long as a record's header: the plaintext lies where it would in a record, because where it lies makes a difference.
+    front: usize,
     /// Room for the tag lies behind each.
     buffers: Vec<Slot>,
 }
@@ -50,7 +52,11 @@ impl Bare {
                 Version::Tls13 => 5,
             }
         ];
-        Self { key: LessSafeKey::new(key), additional, type_byte, seq: 0, len, buffers: Vec::new() }
+        let front = match (version, aead) {
+            (Version::Tls12, Aead::Aes128Gcm | Aead::Aes256Gcm) => 13,
+            _ => 5,
+        };
+        Self { key: LessSafeKey::new(key), additional, type_byte, seq: 0, len, front, buffers: Vec::new() }
     }
 
     /// How many bytes are sealed in one piece.
@@ -61,14 +67,14 @@ impl Bare {
     /// Not measured: one buffer to seal in.
     pub fn prepare(&mut self) {
         self.buffers.resize_with(1, Slot::default);
-        self.buffers[0].set_len(self.len + 1 + TAG_LEN);
+        self.buffers[0].set_len(self.front + self.len + 1 + TAG_LEN);
     }
 
     /// Seals `count` times in the same buffer.
     pub fn seal_batch(&mut self, count: usize) {
         let len = self.sealed_len();
-        let Self { key, additional, type_byte, seq, buffers, .. } = self;
-        let (data, trailer) = buffers[0].split_at_mut(len);
+        let Self { key, additional, type_byte, seq, front, buffers, .. } = self;
+        let (data, trailer) = buffers[0][*front..].split_at_mut(len);
         for _ in 0..count {
             *seq += 1;
             seal(key, additional, *type_byte, *seq, data, trailer);
@@ -80,9 +86,9 @@ impl Bare {
         let len = self.sealed_len();
         self.buffers.resize_with(count, Slot::default);
         for buffer in &mut self.buffers {
-            buffer.set_len(len + TAG_LEN);
+            buffer.set_len(self.front + len + TAG_LEN);
             self.seq += 1;
-            let (data, trailer) = buffer.split_at_mut(len);
+            let (data, trailer) = buffer[self.front..].split_at_mut(len);
             seal(&self.key, &self.additional, TypeByte::Without, self.seq, data, trailer);
         }
     }
@@ -91,7 +97,8 @@ impl Bare {
     pub fn open_batch(&mut self) {
         let first = self.seq + 1 - self.buffers.len() as u64;
         for (seq, buffer) in (first..).zip(&mut self.buffers) {
-            let opened = self.key.open_in_place(nonce(seq), Aad::from(&self.additional[..]), buffer);
+            let sealed = &mut buffer[self.front..];
+            let opened = self.key.open_in_place(nonce(seq), Aad::from(&self.additional[..]), sealed);
             black_box(opened.expect("opened"));
         }
     }

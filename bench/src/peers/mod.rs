@@ -21,6 +21,8 @@ pub const RUST_API: &str = "OpenSchannel";
 pub const RUST_API_SCATTERED: &str = "OpenSchannel, scattered";
 /// The same without a memory for valid chains.
 pub const RUST_API_VERIFYING: &str = "OpenSchannel, chains verified anew";
+/// The same behind `park()`.
+pub const RUST_API_PARKED: &str = "OpenSchannel, parked";
 /// This provider's name in tables, where it is called through the C ABI.
 pub const C_ABI: &str = "OpenSchannel, C ABI";
 /// rustls with its own buffers.
@@ -101,6 +103,11 @@ pub trait Connection: Send {
 
     /// Takes the peer's close_notify off `input`; whether it was one.
     fn take_close(&mut self, input: &mut Vec<u8>) -> bool;
+
+    /// Drops what can be made anew, for a connection that has nothing to do; whether it can.
+    fn park(&mut self) -> bool {
+        false
+    }
 
     /// The two directions for two threads, of an established connection that can be used by two at once.
     fn split(self: Box<Self>) -> Option<Halves> {

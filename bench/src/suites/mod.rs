@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod duplex;
 pub mod handshake;
+pub mod memory;
 pub mod serve;
 pub mod shutdown;
 pub mod stream;
@@ -72,6 +73,7 @@ pub fn all() -> Vec<&'static dyn Suite> {
         &bulk::Bulk,
         &duplex::Duplex,
         &handshake::Handshake,
+        &memory::Memory,
         &shutdown::Shutdown,
         &stream::Streams,
         &serve::Serve,

@@ -42,10 +42,10 @@ impl Suite for Shutdown {
 
     fn method(&self) -> &'static str {
         "AES-128-GCM. A cycle is: the client's close_notify made, taken by the server, the server's made, taken by the client, both \
-         freed; in memory, on connections established outside of the clock. *Close, take, free* ends 64 of them in a row, which are not \
+         freed; in memory, on connections that were established and have carried a record each way outside of the clock. *Close, take, free* ends 64 of them in a row, which are not \
          in the nearest cache any more, and counts the thread's processor time; a batch takes 64 handshakes, so there are 200 rounds, \
-         of 64 cycles each. *Alerts alone, hot* is the same without freeing, on four connections that have just carried a record \
-         each way. The bare AEAD seals and opens two alerts under four keys of their own, and frees the keys."
+         of 64 cycles each. *Alerts alone, hot* is the same without freeing, on four connections that have just carried another \
+         record each way. The bare AEAD seals and opens two alerts under four keys of their own, and frees the keys."
     }
 
     fn goals(&self) -> Vec<Goal> {
@@ -116,7 +116,7 @@ fn setup(version: Version) -> Setup {
 }
 
 fn cell(version: Version, column: &str) -> Cell {
-    Cell::new(NAME, format!("{version}, {column}"), "a connection")
+    Cell::new(NAME, format!("{version}, {column}"), "a used connection")
 }
 
 fn libraries(version: Version) -> Vec<Box<dyn Library>> {
@@ -138,10 +138,16 @@ impl Contender for Close {
     }
 
     fn batch(&mut self, values: &mut Vec<f64>) {
-        let pairs = |count| (0..count).map(|_| establish(&*self.endpoints)).collect::<Vec<_>>();
+        let mut wire = Wire::keeping();
+        let mut used = || {
+            let Established { mut client, mut server } = establish(&*self.endpoints);
+            talk(&mut *client, &mut *server, &mut wire);
+            talk(&mut *server, &mut *client, &mut wire);
+            Established { client, server }
+        };
         let (mut to_server, mut to_client) = (Vec::with_capacity(1_024), Vec::with_capacity(1_024));
         if self.column == CYCLE {
-            let pairs = pairs(COLD);
+            let pairs: Vec<Established> = (0..COLD).map(|_| used()).collect();
             let time = processor(|| {
                 for mut pair in pairs {
                     exchange(&mut pair, &mut to_server, &mut to_client);
@@ -150,7 +156,7 @@ impl Contender for Close {
             values.push(time / COLD as f64);
             return;
         }
-        let (mut wire, mut pairs) = (Wire::keeping(), pairs(HOT + 1));
+        let mut pairs: Vec<Established> = (0..=HOT).map(|_| used()).collect();
         for Established { client, server } in &mut pairs {
             talk(&mut **client, &mut **server, &mut wire);
             talk(&mut **server, &mut **client, &mut wire);

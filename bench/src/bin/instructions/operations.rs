@@ -3,7 +3,7 @@
 use openschannel_bench::peers::bare::{Bare, TypeByte};
 use openschannel_bench::peers::c_abi::CAbi;
 use openschannel_bench::peers::rust_api::RustApi;
-use openschannel_bench::peers::{Endpoints, Established, Library, establish};
+use openschannel_bench::peers::{Connection, Endpoints, Established, Library, establish};
 use openschannel_bench::setup::{Aead, Group, KeyKind, Setup, Version};
 use openschannel_bench::wire::Wire;
 
@@ -237,10 +237,26 @@ impl Ends {
     }
 }
 
+/// A pair that has sent a record each way.
+fn talked(endpoints: &dyn Endpoints) -> Established {
+    let Established { mut client, mut server } = establish(endpoints);
+    say(&mut *client, &mut *server);
+    say(&mut *server, &mut *client);
+    Established { client, server }
+}
+
+fn say(from: &mut dyn Connection, to: &mut dyn Connection) {
+    let mut wire = Wire::keeping();
+    from.prepare(b"x", 1, &mut wire);
+    from.seal_batch(b"x", 1, &mut wire);
+    assert_eq!(to.open_batch(&mut wire), 1);
+}
+
 impl Work for Ends {
     fn ready(&mut self) {
         self.pairs.clear();
-        self.pairs.resize_with(PAIRS, || establish(&*self.endpoints));
+        // As after any conversation: a half makes its AEAD context with its first record.
+        self.pairs.resize_with(PAIRS, || talked(&*self.endpoints));
         if self.step == Step::Freed {
             self.close();
         }

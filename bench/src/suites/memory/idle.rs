@@ -174,13 +174,14 @@ impl Kind {
 }
 
 /// A record each way.
-pub(super) fn talk(pair: &mut Established, plaintext: &[u8], wire: &mut Wire) {
-    let Established { client, server } = pair;
-    for (from, to) in [(&mut *client, &mut *server), (server, client)] {
+pub(super) fn talk(Established { client, server }: &mut Established, plaintext: &[u8], wire: &mut Wire) {
+    let mut send = |from: &mut dyn Connection, to: &mut dyn Connection| {
         from.prepare(plaintext, 1, wire);
         from.seal_batch(plaintext, 1, wire);
         assert_eq!(to.open_batch(wire), plaintext.len(), "what was sealed");
-    }
+    };
+    send(&mut **client, &mut **server);
+    send(&mut **server, &mut **client);
 }
 
 pub(super) fn used() -> f64 {

@@ -57,7 +57,13 @@ impl Suite for Memory {
             goal("memory-server", "an idle server connection, active", 1_700.0, Server, RUST_API),
             goal("memory-server-parked", "an idle server connection, parked", 512.0, Server, RUST_API_PARKED),
             goal("memory-client", "an idle client connection, active", 2_600.0, Client, RUST_API),
-            goal("memory-client-parked", "an idle client connection, parked", 1_300.0, Client, RUST_API_PARKED),
+            goal(
+                "memory-client-parked",
+                "an idle client connection, parked",
+                1_300.0,
+                Client,
+                RUST_API_PARKED,
+            ),
         ]
     }
 

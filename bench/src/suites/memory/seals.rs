@@ -168,6 +168,7 @@ fn seal(key: &LessSafeKey, number: u64, buffer: &mut [u8]) {
     let mut nonce = [9; 12];
     nonce[4..].copy_from_slice(&number.to_be_bytes());
     let additional = [3; 13];
-    let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(additional), buffer);
-    black_box(tag.expect("sealed"));
+    let tag =
+        key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(additional), buffer);
+    let _tag = black_box(tag.expect("sealed"));
 }
