@@ -100,7 +100,7 @@ impl Input {
     /// The transport put `len` bytes into the front of [`Input::space`].
     pub(crate) fn received(&mut self, len: usize) {
         let room = self.memory.bytes.len() - self.end;
-        self.busy = len >= room || len > MAX_RECORD;
+        self.busy = len >= room || len > INPUT_SMALL;
         self.end += len.min(room);
         self.memory.used = self.memory.used.max(self.end);
     }
