@@ -4,7 +4,9 @@ pub mod bulk;
 pub mod duplex;
 pub mod handshake;
 pub mod memory;
+pub mod serve;
 pub mod shutdown;
+pub mod stream;
 
 use crate::goals::Goal;
 use crate::measure::Rounds;
@@ -67,5 +69,13 @@ pub trait Suite: Sync {
 /// All suites of this program, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Suite> {
-    vec![&bulk::Bulk, &duplex::Duplex, &handshake::Handshake, &memory::Memory, &shutdown::Shutdown]
+    vec![
+        &bulk::Bulk,
+        &duplex::Duplex,
+        &handshake::Handshake,
+        &memory::Memory,
+        &shutdown::Shutdown,
+        &stream::Streams,
+        &serve::Serve,
+    ]
 }

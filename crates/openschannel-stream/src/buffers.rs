@@ -1,13 +1,16 @@
 //! The memory of a connection: ciphertext in, with the plaintext where it was decrypted, and ciphertext out.
 //!
-//! Both give their memory back when they run empty: a server holds thousands of connections, and most of them wait.
+//! Both give their memory back when they run empty: a server holds thousands of connections, and most of them wait. Large pieces go
+//! round between connections ([`spare`](crate::spare)).
 //!
-//! Memory that plaintext has lain in is wiped before it is given back, whole: that costs once what the transport's bytes cost anyway, and
-//! nothing while data flows. Until then what was consumed lies there and is written over by what comes next.
+//! Memory that plaintext has lain in is wiped before it is given back, as far as it was used: that costs less than the transport's bytes
+//! cost anyway, and nothing while data flows. Until then what was consumed lies there and is written over by what comes next.
 
 use core::ops::Range;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, optimization_barrier};
+
+use crate::spare;
 
 /// The longest record a peer may send: header, 2^14 bytes of content, and the expansion RFC 5246 section 6.2.3 allows.
 pub(crate) const MAX_RECORD: usize = 5 + 16_384 + 2_048;
@@ -34,22 +37,24 @@ pub(crate) const OUTPUT_LIMIT: usize = 4 * MAX_SEALED;
 /// ```
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    memory: Zeroizing<Vec<u8>>,
+    memory: Memory,
     plain: Range<usize>,
     start: usize,
     end: usize,
     /// The transport last gave so much that more is likely to follow.
     busy: bool,
+    /// Nobody waits with memory in hand: it is released when the transport has nothing, and so may be large from the beginning.
+    releases: bool,
 }
 
 impl Input {
     /// Ciphertext that no call has consumed.
     pub(crate) fn unread(&self) -> &[u8] {
-        self.memory.get(self.start..self.end).unwrap_or_default()
+        self.memory.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        self.memory.get_mut(self.start..self.end).unwrap_or_default()
+        self.memory.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,7 +74,7 @@ impl Input {
 
     /// Plaintext the caller has not taken.
     pub(crate) fn plaintext(&self) -> &[u8] {
-        self.memory.get(self.plain.clone()).unwrap_or_default()
+        self.memory.bytes.get(self.plain.clone()).unwrap_or_default()
     }
 
     pub(crate) fn consume_plaintext(&mut self, len: usize) {
@@ -79,43 +84,84 @@ impl Input {
     /// Room for ciphertext, so that at least `need` bytes can lie unread; less, or none, only while plaintext waits.
     pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
         if self.plain.is_empty() {
-            let room = self.memory.len() - self.end;
+            let room = self.memory.bytes.len() - self.end;
             if self.start == self.end || room < MAX_RECORD {
-                self.memory.copy_within(self.start..self.end, 0);
+                self.memory.bytes.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
                 self.plain = 0..0;
             }
         }
-        let wanted = if self.busy || need > INPUT_SMALL { INPUT_LARGE } else { INPUT_SMALL };
-        if self.memory.len() < wanted {
-            // Not by growing, which would leave a copy behind.
-            let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
-            larger.extend_from_slice(&self.memory);
-            larger.resize(wanted, 0);
-            self.memory = larger;
-        }
-        self.memory.get_mut(self.end..).unwrap_or_default()
+        let is_large = self.busy || self.releases || need > INPUT_SMALL;
+        self.memory.grow(if is_large { INPUT_LARGE } else { INPUT_SMALL });
+        self.memory.bytes.get_mut(self.end..).unwrap_or_default()
     }
 
     /// The transport put `len` bytes into the front of [`Input::space`].
     pub(crate) fn received(&mut self, len: usize) {
-        let room = self.memory.len() - self.end;
-        self.busy = len >= room || len >= INPUT_LARGE / 2;
+        let room = self.memory.bytes.len() - self.end;
+        self.busy = len >= room || len > INPUT_SMALL;
         self.end += len.min(room);
+        self.memory.used = self.memory.used.max(self.end);
     }
 
-    /// Whether the next bytes are likely to be many.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy
+    /// From here on the owner calls [`Input::release`] whenever the transport has nothing.
+    pub(crate) fn set_releases(&mut self, releases: bool) {
+        self.releases = releases;
+    }
+
+    /// As [`Input::release`], where one waits with memory in hand and little has come.
+    pub(crate) fn release_if_quiet(&mut self) {
+        if !self.busy && !self.releases {
+            self.release();
+        }
     }
 
     /// Gives the memory back if nothing lies in it.
     pub(crate) fn release(&mut self) {
         if self.plain.is_empty() && self.start == self.end {
-            *self = Self::default();
+            *self = Self { releases: self.releases, ..Self::default() };
         }
     }
+}
+
+/// Memory of one of two sizes, wiped when it is given back.
+#[derive(Debug, Default)]
+struct Memory {
+    bytes: Vec<u8>,
+    /// Behind so many bytes nothing has ever lain.
+    used: usize,
+}
+
+impl Memory {
+    /// Makes it at least `len` bytes long. Not by reallocation, which would leave a copy behind.
+    fn grow(&mut self, len: usize) {
+        if self.bytes.len() < len {
+            let spare = if len == INPUT_LARGE { spare::INPUT.take() } else { None };
+            let mut larger = Self { bytes: spare.unwrap_or_else(|| vec![0; len]), used: self.used };
+            if let (Some(place), Some(used)) =
+                (larger.bytes.get_mut(..self.used), self.bytes.get(..self.used))
+            {
+                place.copy_from_slice(used);
+            }
+            *self = larger;
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        wipe(self.bytes.get_mut(..self.used).unwrap_or_default());
+        if self.bytes.len() == INPUT_LARGE {
+            spare::INPUT.give(core::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// As [`Zeroize::zeroize`], which writes byte by byte: as slow as decrypting.
+fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    optimization_barrier(bytes);
 }
 
 /// Sealed bytes on their way to the transport. Plaintext lies in it only while it is being sealed, in memory that does not grow then.
@@ -137,7 +183,15 @@ impl Output {
     pub(crate) fn sent(&mut self, len: usize) {
         self.sent = (self.sent + len).min(self.memory.len());
         if self.sent == self.memory.len() {
-            *self = Self::default();
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        let Self { mut memory, .. } = core::mem::take(self);
+        if (OUTPUT_LIMIT..2 * OUTPUT_LIMIT).contains(&memory.capacity()) {
+            memory.clear();
+            spare::OUTPUT.give(memory);
         }
     }
 
@@ -170,6 +224,9 @@ impl Output {
         if self.sent > 0 {
             self.memory.drain(..self.sent);
             self.sent = 0;
+        }
+        if self.memory.capacity() == 0 && len > INPUT_SMALL {
+            self.memory = spare::OUTPUT.take().unwrap_or_else(|| Vec::with_capacity(OUTPUT_LIMIT));
         }
         self.memory.reserve_exact(len);
     }
@@ -218,7 +275,7 @@ mod tests {
         fill(&mut input, 1, 100);
         input.consume(100);
         input.release();
-        assert_eq!(input.memory.capacity(), 0);
+        assert_eq!(input.memory.bytes.capacity(), 0);
         // A record that is larger than a page.
         fill(&mut input, 1, 5);
         assert_eq!(input.space(MAX_RECORD).len(), INPUT_LARGE - 5);
@@ -234,7 +291,27 @@ mod tests {
         assert_eq!(input.plaintext().len(), 4);
         input.consume_plaintext(4);
         input.release();
-        assert_eq!(input.memory.capacity(), 0);
+        assert_eq!(input.memory.bytes.capacity(), 0);
+    }
+
+    /// It may be another connection's next.
+    #[test]
+    fn memory_that_goes_round_is_wiped() {
+        let mut input = Input::default();
+        input.set_releases(true);
+        fill(&mut input, 1, 40_000);
+        input.consume_record(30_000, 5..20_000);
+        input.consume(10_000);
+        input.consume_plaintext(20_000);
+        input.release();
+        let mut seen = 0;
+        while let Some(spare) = spare::INPUT.take() {
+            assert!(spare.len() == INPUT_LARGE && spare.iter().all(|byte| *byte == 0));
+            seen += 1;
+        }
+        // Other tests take and give meanwhile; alone, this one finds its own.
+        assert!(seen <= 16, "no more are kept: {seen}");
+        assert_eq!(input.space(1).len(), INPUT_LARGE, "and what releases may be large from the beginning");
     }
 
     /// However the records lie: once all that is whole is consumed, the rest of the next one fits.

@@ -69,6 +69,7 @@ mod halves;
 pub mod manual;
 mod observer;
 mod reading;
+mod spare;
 mod split;
 #[cfg(feature = "tokio")]
 pub mod tokio;

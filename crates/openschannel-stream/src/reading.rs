@@ -78,9 +78,7 @@ impl Reading {
             if self.input.len() >= self.need {
                 self.read_record(from);
             } else if !self.starve(|end, unprocessed| from.transport_ended(end, unprocessed)) {
-                if !self.input.is_busy() {
-                    self.input.release();
-                }
+                self.input.release_if_quiet();
                 return Ok(Filled::NeedsReceive);
             }
         }

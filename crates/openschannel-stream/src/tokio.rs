@@ -85,7 +85,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     /// A stream with its handshake still to do: for a driver with an observer, or to have the stream when the handshake fails.
-    pub fn from_driver(transport: S, driver: Driver) -> Self {
+    pub fn from_driver(transport: S, mut driver: Driver) -> Self {
+        driver.reading.input.set_releases(true);
         Self {
             transport,
             driver,
@@ -158,7 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     }
 
     /// The transport and the driver, with whatever it holds.
-    pub fn into_parts(self) -> (S, Driver) {
+    pub fn into_parts(mut self) -> (S, Driver) {
+        self.driver.reading.input.set_releases(false);
         (self.transport, self.driver)
     }
 

@@ -416,9 +416,10 @@ fn lingering_behind_a_failure_reads_on() {
             let (client, mut server) = over_pipe(version, 1 << 16).await;
             let (mut transport, _) = client.into_parts();
             let forged = [&[23, 3, 3, 0, 40][..], &[0; 40]].concat();
-            transport.write_all(&[forged, vec![7; 5000]].concat()).await.unwrap();
+            transport.write_all(&forged).await.unwrap();
             let error = server.read_u8().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);
+            transport.write_all(&[7; 5000]).await.unwrap();
             server.close_write().await.unwrap();
             let lingered = server.linger(CloseBudget::new(100, Duration::from_secs(10))).await;
             assert_eq!(lingered.limit, Some(CloseLimit::Bytes), "{version:?}: the peer has not ended");

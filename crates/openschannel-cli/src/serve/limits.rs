@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::connect::parse_seconds;
 
 /// Connections at once; more wait in the system's queue. Each costs a file descriptor and, while data flows, some 400 KiB; an idle one
-/// some 20.
+/// some 7.
 pub(super) const MAX_CONNECTIONS: usize = 50_000;
 
 /// For the whole handshake: nobody holds a place without showing at least that he speaks TLS.

@@ -222,12 +222,8 @@ async fn accept(
         match listener.accept().await {
             Ok((socket, peer)) => {
                 to_accept -= 1;
-                let connection = Arc::clone(session).run(socket, peer, graceful.guard());
-                // It answers for itself, by its guard.
-                drop(tokio::spawn(async move {
-                    connection.await;
-                    drop(place);
-                }));
+                // It answers for itself, by its guard. Not wrapped in another future, which would have room for it twice.
+                drop(tokio::spawn(Arc::clone(session).run(socket, peer, graceful.guard(), place)));
             }
             // The connection is gone, or descriptors are short; neither is a reason to end.
             Err(error) => {

@@ -11,6 +11,7 @@ use openschannel_stream::Driver;
 use openschannel_stream::graceful::Guard;
 use openschannel_stream::tokio::TlsStream;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::report::ConnectionReport;
@@ -42,8 +43,14 @@ pub(super) enum Service {
 }
 
 impl Session {
-    /// From the handshake to the end, which is reported to the log and to the guard.
-    pub(super) async fn run(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, guard: Guard) {
+    /// From the handshake to the end, which is reported to the log and to the guard. `_place` is held until then.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        guard: Guard,
+        _place: OwnedSemaphorePermit,
+    ) {
         // It only delays small records; a socket that refuses the option works all the same.
         socket.set_nodelay(true).ok();
         let mut driver = Driver::server(&self.credentials, &ContextOptions::default());
@@ -78,7 +85,8 @@ impl Session {
             }
         };
         match (&served, self.misbehaviour) {
-            (Ok(()), Some(misbehaviour)) => misbehaviour.end(stream, guard).await.map(Some),
+            // Apart: every connection would have room for all that it may do, which nearly none does.
+            (Ok(()), Some(misbehaviour)) => Box::pin(misbehaviour.end(stream, guard)).await.map(Some),
             _ => {
                 // Behind a failure it is the alert for it that is sent, or a close_notify that tells that nothing will come.
                 let closed = guard.close(stream, self.limits.close).await;

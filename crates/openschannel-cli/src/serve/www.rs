@@ -1,7 +1,6 @@
 //! Answers HTTP requests with files, one behind the other on a connection.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
@@ -107,8 +106,13 @@ async fn answer(stream: &mut Stream, root: &Root, stall: Duration, request: &Req
     if request.method == Method::Other {
         return refuse(stream, stall, Status::MethodNotAllowed, Some(request)).await;
     }
-    let (root, path) = (root.clone(), request.path.clone());
-    let found = spawn_blocking(move || root.find(&path)).await.unwrap_or(Err(Status::ServerError));
+    let found = match root.find_at_once(&request.path) {
+        Some(found) => Ok(found),
+        None => {
+            let (root, path) = (root.clone(), request.path.clone());
+            spawn_blocking(move || root.find(&path)).await.unwrap_or(Err(Status::ServerError))
+        }
+    };
     match found {
         Ok(found) => {
             let head = response_head(Status::Ok, found.content_type, found.length, Some(request));
@@ -137,25 +141,27 @@ async fn refuse(
 }
 
 /// Head and file through one buffer, in which only the file's part is read from the disk.
-async fn send_file(stream: &mut Stream, stall: Duration, head: String, found: Found) -> io::Result<()> {
-    let Found { mut file, length, .. } = found;
+async fn send_file(stream: &mut Stream, stall: Duration, head: String, mut found: Found) -> io::Result<()> {
     let mut buffer = head.into_bytes();
     let mut start = buffer.len();
-    let room = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(start).min(FILE_BUFFER);
-    buffer.resize(room.max(start), 0);
-    let mut left = length;
+    let mut left = usize::try_from(found.length).unwrap_or(usize::MAX);
+    let room = left.saturating_add(start).min(FILE_BUFFER).max(start);
+    buffer.resize(room, 0);
     loop {
-        if left > 0 {
-            let read = spawn_blocking(move || read_part(file, buffer, start, left))
-                .await
-                .map_err(io::Error::other)?;
+        let end = start.saturating_add(left).min(room);
+        let n = found.read_at_once(buffer.get_mut(start..end).unwrap_or_default());
+        (start, left) = (start + n, left - n);
+        if start < end {
+            let read = move || {
+                let n = found.read(buffer.get_mut(start..end).unwrap_or_default());
+                (found, buffer, n)
+            };
             let n;
-            (file, buffer, n) = read;
+            (found, buffer, n) = spawn_blocking(read).await.map_err(io::Error::other)?;
             if n == 0 {
                 return Err(break_off(stream, "the file became shorter while it was sent"));
             }
-            left = left.saturating_sub(n as u64);
-            start += n;
+            (start, left) = (start + n, left.saturating_sub(n));
         }
         send(stream, stall, buffer.get(..start).unwrap_or_default()).await?;
         if left == 0 {
@@ -163,23 +169,6 @@ async fn send_file(stream: &mut Stream, stall: Duration, head: String, found: Fo
         }
         start = 0;
     }
-}
-
-/// Fills the buffer from `start` on. No bytes: the file ends here, or cannot be read.
-fn read_part(mut file: File, mut buffer: Vec<u8>, start: usize, left: u64) -> (File, Vec<u8>, usize) {
-    let most = usize::try_from(left).unwrap_or(usize::MAX);
-    let room = buffer.get_mut(start..).unwrap_or_default();
-    let room_len = room.len().min(most);
-    let mut filled = 0;
-    while let Some(rest) = room.get_mut(filled..room_len).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    (file, buffer, filled)
 }
 
 async fn send(stream: &mut Stream, stall: Duration, bytes: &[u8]) -> io::Result<()> {
