@@ -150,7 +150,7 @@ impl ReceiveHalf {
             self.forget_seen();
             // DecryptMessage may have been shown the front of it.
             self.0.inside_record = false;
-            self.push_handshake(record.get(opened.content).unwrap_or_default())?;
+            self.push_handshake(record.get(opened.content()).unwrap_or_default())?;
             let more = self.process_messages()?;
             wishes.renegotiate |= more.renegotiate;
             at += len;

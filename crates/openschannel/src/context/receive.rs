@@ -157,48 +157,68 @@ impl ReceiveHalf {
         };
         self.0.inside_record = false;
         let record = buffer.get_mut(..len).unwrap_or_default();
-        let opened = self.open(record)?;
+        let opened = match self.0.opener.open(record) {
+            Ok(opened) => opened,
+            Err(failure) => return Err(self.fail(open_failure(failure))),
+        };
         self.forget_seen();
-        let Opened { content_type, content } = opened;
-        let mut decrypted = Decrypted {
+        if opened.content_type != ContentType::APPLICATION_DATA {
+            return self.decrypted_message(record, opened, whole);
+        }
+        let content = opened.content();
+        if !self.take_data(content.len()) {
+            return Err(self.fail(LocalFailure::UnexpectedMessage));
+        }
+        // Made where it is returned.
+        Ok(Decrypted {
             status: SuccessStatus::Ok,
+            header: content.start,
+            trailer: content.end..len,
+            data: content,
+            extra: len..whole,
+        })
+    }
+
+    /// Behind a record that is no data: an alert or a handshake message.
+    #[inline(never)]
+    fn decrypted_message(
+        &mut self,
+        record: &mut [u8],
+        opened: Opened,
+        whole: usize,
+    ) -> Result<Decrypted, Error> {
+        let (len, content) = (record.len(), opened.content());
+        let status = match opened.content_type {
+            ContentType::ALERT => self.take_alert(record.get(content.clone()).unwrap_or_default())?,
+            ContentType::HANDSHAKE => {
+                self.push_handshake(record.get(content.clone()).unwrap_or_default())?;
+                if self.leaves_handshake_to_token_calls() {
+                    // The caller hands the record to the token call as it came (section 8.1).
+                    self.0.opener.restore(record).map_err(|failure| self.fail(open_failure(failure)))?;
+                    self.0.pending.get_or_insert_default().seen = SeenRecord::of(record);
+                    self.shared().set_gate(true);
+                    return Ok(Decrypted {
+                        status: SuccessStatus::Renegotiate,
+                        header: 0,
+                        data: 0..0,
+                        trailer: 0..0,
+                        extra: 0..whole,
+                    });
+                }
+                if self.process_messages()?.renegotiate {
+                    self.shared().owe_reply();
+                }
+                SuccessStatus::Ok
+            }
+            _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
+        };
+        Ok(Decrypted {
+            status,
             header: content.start,
             data: content.start..content.start,
             trailer: content.start..len,
             extra: len..whole,
-        };
-        match content_type {
-            ContentType::APPLICATION_DATA => {
-                self.take_data(content.len())?;
-                decrypted.trailer = content.end..len;
-                decrypted.data = content;
-            }
-            ContentType::ALERT => {
-                decrypted.status = self.take_alert(record.get(content).unwrap_or_default())?;
-            }
-            ContentType::HANDSHAKE if self.leaves_handshake_to_token_calls() => {
-                self.push_handshake(record.get(content).unwrap_or_default())?;
-                // The caller hands the record to the token call as it came (section 8.1).
-                self.0.opener.restore(record).map_err(|failure| self.fail(open_failure(failure)))?;
-                self.0.pending.get_or_insert_default().seen = SeenRecord::of(record);
-                self.shared().set_gate(true);
-                decrypted = Decrypted {
-                    status: SuccessStatus::Renegotiate,
-                    header: 0,
-                    data: 0..0,
-                    trailer: 0..0,
-                    extra: 0..whole,
-                };
-            }
-            ContentType::HANDSHAKE => {
-                self.push_handshake(record.get(content).unwrap_or_default())?;
-                if self.process_messages()?.renegotiate {
-                    self.shared().owe_reply();
-                }
-            }
-            _ => return Err(self.fail(LocalFailure::UnexpectedMessage)),
-        }
-        Ok(decrypted)
+        })
     }
 
     /// The answer where no record is looked at; [`None`] where one is after all.
@@ -325,10 +345,6 @@ impl ReceiveHalf {
         self.0.opener.protection().max_fragment()
     }
 
-    pub(super) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Error> {
-        self.0.opener.open(record).map_err(|failure| self.fail(open_failure(failure)))
-    }
-
     pub(super) fn push_handshake(&mut self, content: &[u8]) -> Result<(), Error> {
         // RFC 8446 section 5.1: no zero-length fragments of handshake messages.
         if content.is_empty() {
@@ -360,29 +376,36 @@ impl ReceiveHalf {
         }
     }
 
-    fn take_data(&mut self, len: usize) -> Result<(), Error> {
-        // RFC 8446 section 5.1: nothing comes between the pieces of a handshake message.
-        if !self.is_aligned() {
-            return Err(self.fail(LocalFailure::UnexpectedMessage));
+    /// False where data may not come, or no more without any in it.
+    #[inline]
+    fn take_data(&mut self, len: usize) -> bool {
+        if self.0.pending.is_some() && !self.may_data_follow(len) {
+            return false;
         }
         if len == 0 {
             self.0.empty_records += 1;
-            if self.0.empty_records > MAX_EMPTY_RECORDS {
-                return Err(self.fail(LocalFailure::UnexpectedMessage));
-            }
-            return Ok(());
-        }
-        if let Some(pending) = &mut self.0.pending {
-            if pending.tickets.as_mut().is_some_and(|tickets| !tickets.may_follow_data()) {
-                pending.tickets = None;
-            }
-            self.tidy();
+            return self.0.empty_records <= MAX_EMPTY_RECORDS;
         }
         self.0.empty_records = 0;
         self.0.warnings = 0;
         self.0.post_handshake = 0;
         self.0.bytes_received += len as u64;
-        Ok(())
+        true
+    }
+
+    #[cold]
+    fn may_data_follow(&mut self, len: usize) -> bool {
+        // RFC 8446 section 5.1: nothing comes between the pieces of a handshake message.
+        if !self.is_aligned() {
+            return false;
+        }
+        if let Some(pending) = self.0.pending.as_mut().filter(|_| len > 0) {
+            if pending.tickets.as_mut().is_some_and(|tickets| !tickets.may_follow_data()) {
+                pending.tickets = None;
+            }
+            self.tidy();
+        }
+        true
     }
 
     fn take_alert(&mut self, content: &[u8]) -> Result<SuccessStatus, Error> {

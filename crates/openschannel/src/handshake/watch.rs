@@ -201,7 +201,7 @@ impl Watch {
         let mut copy = zeroize::Zeroizing::new(record.to_vec());
         let Ok(opened) = opener.open(&mut copy) else { return Seen::Handshake };
         self.opened += 1;
-        let content = copy.get(opened.content).unwrap_or_default();
+        let content = copy.get(opened.content()).unwrap_or_default();
         match opened.content_type {
             ContentType::HANDSHAKE if content.is_empty() => Seen::Empty,
             ContentType::ALERT => seen_alert(content, true),

@@ -16,13 +16,23 @@ pub(crate) struct Opener {
     keys: Keys,
 }
 
-/// A record that was opened where it lay.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A record that was opened where it lay. Small enough to be returned in a register: what goes through memory in pieces and is read at
+/// once costs more than the whole of the checks here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
     /// TLS 1.3: the inner type.
     pub(crate) content_type: ContentType,
+    header_len: u8,
+    content_len: u16,
+}
+
+impl Opened {
     /// Where the content lies, counted from the record's first byte.
-    pub(crate) content: Range<usize>,
+    #[inline]
+    pub(crate) fn content(self) -> Range<usize> {
+        let start = usize::from(self.header_len);
+        start..start + usize::from(self.content_len)
+    }
 }
 
 /// Why a whole record could not be opened.
@@ -99,7 +109,7 @@ impl Opener {
         self.keys.done();
         self.keys.set_seq(next);
         if !protection.is_tls13() {
-            return Ok(Opened { content_type: outer, content: header_len..header_len + content_len });
+            return Ok(opened(outer, header_len, content_len));
         }
         // The limit is on the inner plaintext with its padding (RFC 8446 section 5.2).
         if content_len > MAX_PLAINTEXT + 1 {
@@ -107,7 +117,7 @@ impl Opener {
         }
         let type_at = content.iter().rposition(|byte| *byte != 0).ok_or(OpenFailure::NoInnerType)?;
         let content_type = ContentType(content.get(type_at).copied().unwrap_or_default());
-        Ok(Opened { content_type, content: header_len..header_len + type_at })
+        Ok(opened(content_type, header_len, type_at))
     }
 
     /// Puts back, byte for byte, the record that the last [`Opener::open`] opened in `record`: the same key, nonce and plaintext
@@ -170,6 +180,13 @@ impl Opener {
         nonce[NONCE_LEN - EXPLICIT_NONCE_LEN..].copy_from_slice(explicit);
         Some(nonce)
     }
+}
+
+/// The lengths are known to be at most [`MAX_PLAINTEXT`].
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the lengths are in bounds, and a check is one too many here")]
+fn opened(content_type: ContentType, header_len: usize, content_len: usize) -> Opened {
+    Opened { content_type, header_len: header_len as u8, content_len: content_len as u16 }
 }
 
 #[cfg(test)]

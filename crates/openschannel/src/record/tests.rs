@@ -66,7 +66,7 @@ fn scattered_and_contiguous_seal_the_same_bytes() {
             let mut record = contiguous.clone();
             let opened = opener.open(&mut record).unwrap();
             assert_eq!(opened.content_type, ContentType::APPLICATION_DATA);
-            assert_eq!(&record[opened.content.clone()], &content[..]);
+            assert_eq!(&record[opened.content()], &content[..]);
             opener.restore(&mut record).unwrap();
             assert_eq!(record, contiguous, "restore gives the peer's bytes again");
             opener.rewind();
@@ -152,7 +152,7 @@ fn padding_is_stripped_and_padding_alone_refused() {
     // A content that ends in zeros under inner type 0 is what padding looks like to the receiver.
     let mut padded = sealed(&mut sealer, ContentType(0), &[b'x', 23, 0, 0, 0]);
     let opened = opener.open(&mut padded).unwrap();
-    assert_eq!((opened.content_type, &padded[opened.content]), (ContentType::APPLICATION_DATA, &b"x"[..]));
+    assert_eq!((opened.content_type, &padded[opened.content()]), (ContentType::APPLICATION_DATA, &b"x"[..]));
     let mut nothing = sealed(&mut sealer, ContentType(0), &[0; 9]);
     assert_eq!(opener.open(&mut nothing), Err(OpenFailure::NoInnerType));
 }
@@ -202,7 +202,7 @@ fn parked_keys_seal_and_open_the_same_bytes() {
                 }
                 let wire = record.clone();
                 let opened = opener.open(&mut record).unwrap();
-                assert_eq!(record[opened.content], [7; 40]);
+                assert_eq!(record[opened.content()], [7; 40]);
                 assert_eq!(opener.place(), plain.place());
                 if parked >> step & 1 == 1 {
                     opener.park();
