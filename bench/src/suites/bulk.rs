@@ -33,7 +33,7 @@ const FEWER: usize = 2;
 /// ChaCha20-Poly1305 takes five times as long for long records.
 const SLOWER: usize = 4;
 
-const ROUNDS: usize = 1_500;
+const ROUNDS: usize = 1_000;
 
 /// What a batch does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

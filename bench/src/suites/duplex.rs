@@ -34,7 +34,7 @@ pub const NAME: &str = "duplex";
 /// Plaintext bytes of a record, and records of a batch: about 50 microseconds on each thread.
 const SIZES: [(usize, usize); 3] = [(16_384, 32), (1_024, 192), (64, 400)];
 
-const ROUNDS: usize = 1_500;
+const ROUNDS: usize = 1_000;
 
 const ONE: &str = "OpenSchannel, one context";
 const TWO: &str = "OpenSchannel, two contexts";

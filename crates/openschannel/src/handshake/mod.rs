@@ -444,7 +444,8 @@ impl Handshake {
             Some((material, seq)) => {
                 let mut copy = last.to_vec();
                 let opened = Opener::new(material, seq).ok()?.open(&mut copy).ok()?;
-                Alert::parse(copy.get(opened.content())?).filter(|_| opened.content_type == ContentType::ALERT)
+                Alert::parse(copy.get(opened.content())?)
+                    .filter(|_| opened.content_type == ContentType::ALERT)
             }
         }
     }

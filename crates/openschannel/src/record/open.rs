@@ -184,7 +184,10 @@ impl Opener {
 
 /// The lengths are known to be at most [`MAX_PLAINTEXT`].
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the lengths are in bounds, and a check is one too many here")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lengths are in bounds, and a check is one too many here"
+)]
 fn opened(content_type: ContentType, header_len: usize, content_len: usize) -> Opened {
     Opened { content_type, header_len: header_len as u8, content_len: content_len as u16 }
 }
