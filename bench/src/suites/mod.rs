@@ -35,7 +35,7 @@ impl Plan {
 
 /// Told of each cell before it is measured.
 pub trait Progress {
-    /// The next cell begins, one of those that [`Suite::cells`] promised or a group of them.
+    /// The next cell begins, one of those that [`Suite::promises`] promised or a group of them.
     fn next(&mut self, what: &str);
 }
 

@@ -38,8 +38,8 @@ impl SendHalf {
         self.put_key_update(request, output)
     }
 
-    /// Whether the peer waits for an answer to a handshake message that [`ReceiveHalf::decrypt`] consumed: for a KeyUpdate of ours (quiet
-    /// mode), in TLS 1.2 for our no to a renegotiation. Several requests want one answer.
+    /// Whether the peer waits for an answer to a handshake message that [`ReceiveHalf::decrypt`](crate::ReceiveHalf::decrypt) consumed: for a
+    /// KeyUpdate of ours (quiet mode), in TLS 1.2 for our no to a renegotiation. Several requests want one answer.
     pub fn is_reply_due(&self) -> bool {
         self.shared().is_reply_due()
     }
