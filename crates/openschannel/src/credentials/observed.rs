@@ -6,11 +6,9 @@ use rustls::crypto::cipher::{
     AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
     OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
 };
-use rustls::{
-    CipherSuiteCommon, ConnectionTrafficSecrets, Error, SupportedCipherSuite, Tls12CipherSuite,
-    Tls13CipherSuite,
-};
+use rustls::{ConnectionTrafficSecrets, Error, SupportedCipherSuite};
 
+use super::tapped::with_ciphers;
 use crate::record;
 
 thread_local! {
@@ -24,31 +22,12 @@ pub(crate) fn switch_on() {
 
 /// The suite, watched if [`switch_on`] was called on this thread. Leaks, as the engine wants suites that live for ever.
 pub(super) fn watched(suite: SupportedCipherSuite) -> SupportedCipherSuite {
-    let common = |common: &CipherSuiteCommon| CipherSuiteCommon {
-        suite: common.suite,
-        hash_provider: common.hash_provider,
-        confidentiality_limit: common.confidentiality_limit,
-    };
-    match suite {
-        _ if !ON.get() => suite,
-        SupportedCipherSuite::Tls13(suite) => {
-            SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
-                common: common(&suite.common),
-                hkdf_provider: suite.hkdf_provider,
-                aead_alg: Box::leak(Box::new(Watched(suite.aead_alg))),
-                quic: None,
-            })))
-        }
-        SupportedCipherSuite::Tls12(suite) => {
-            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
-                common: common(&suite.common),
-                prf_provider: suite.prf_provider,
-                kx: suite.kx,
-                sign: suite.sign,
-                aead_alg: Box::leak(Box::new(Watched(suite.aead_alg))),
-            })))
-        }
+    if !ON.get() {
+        return suite;
     }
+    let tls13 = |inner| -> &'static dyn Tls13AeadAlgorithm { Box::leak(Box::new(Watched(inner))) };
+    let tls12 = |inner| -> &'static dyn Tls12AeadAlgorithm { Box::leak(Box::new(Watched(inner))) };
+    with_ciphers(suite, tls13, tls12)
 }
 
 struct Watched<T: ?Sized + 'static>(&'static T);

@@ -32,18 +32,31 @@ pub(super) fn tapped(suite: CipherSuite) -> SupportedCipherSuite {
 }
 
 fn tap(suite: CipherSuite) -> SupportedCipherSuite {
+    let protection = protection(suite);
+    with_ciphers(
+        suite.engine(),
+        |inner| Box::leak(Box::new(Tapped { inner, protection })),
+        |inner| Box::leak(Box::new(Tapped { inner, protection })),
+    )
+}
+
+/// The suite with another AEAD. Leaks, as the engine wants suites that live for ever.
+pub(super) fn with_ciphers(
+    suite: SupportedCipherSuite,
+    tls13: impl FnOnce(&'static dyn Tls13AeadAlgorithm) -> &'static dyn Tls13AeadAlgorithm,
+    tls12: impl FnOnce(&'static dyn Tls12AeadAlgorithm) -> &'static dyn Tls12AeadAlgorithm,
+) -> SupportedCipherSuite {
     let common = |common: &CipherSuiteCommon| CipherSuiteCommon {
         suite: common.suite,
         hash_provider: common.hash_provider,
         confidentiality_limit: common.confidentiality_limit,
     };
-    let protection = protection(suite);
-    match suite.engine() {
+    match suite {
         SupportedCipherSuite::Tls13(suite) => {
             SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
                 common: common(&suite.common),
                 hkdf_provider: suite.hkdf_provider,
-                aead_alg: Box::leak(Box::new(Tapped { inner: suite.aead_alg, protection })),
+                aead_alg: tls13(suite.aead_alg),
                 quic: None,
             })))
         }
@@ -53,7 +66,7 @@ fn tap(suite: CipherSuite) -> SupportedCipherSuite {
                 prf_provider: suite.prf_provider,
                 kx: suite.kx,
                 sign: suite.sign,
-                aead_alg: Box::leak(Box::new(Tapped { inner: suite.aead_alg, protection })),
+                aead_alg: tls12(suite.aead_alg),
             })))
         }
     }
